@@ -1,0 +1,63 @@
+# dm_library(name SOURCES ... DEPS ... LINK ...): the static library of one folder under src/.
+#   DEPS: folders of ours that it may include; LINK: libraries of others.
+# dm_test(name SOURCES ... DEPS ... LINK ...): a gtest program, registered with ctest case by case.
+# dm_executable(name SOURCES ... DEPS ... LINK ...)
+# dm_fuzzer(name SOURCES ... DEPS ...): only with DM_BUILD_FUZZERS.
+
+set(DM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror)
+
+function(dm_compile target)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${DM_WARNINGS}>)
+  target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}/src")
+  if(DM_SANITIZE)
+    target_compile_options(${target} PUBLIC -fsanitize=${DM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC -fsanitize=${DM_SANITIZE})
+  endif()
+  if(DM_BUILD_FUZZERS)
+    target_compile_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
+    target_link_options(${target} PUBLIC -fsanitize=fuzzer-no-link)
+  endif()
+endfunction()
+
+function(dm_link target visibility)
+  foreach(dependency ${ARG_DEPS})
+    target_link_libraries(${target} ${visibility} dm_${dependency})
+  endforeach()
+  target_link_libraries(${target} ${visibility} ${ARG_LINK})
+endfunction()
+
+function(dm_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
+  add_library(dm_${name} STATIC ${ARG_SOURCES})
+  dm_compile(dm_${name})
+  dm_link(dm_${name} PUBLIC)
+endfunction()
+
+function(dm_executable name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  dm_compile(${name})
+  dm_link(${name} PRIVATE)
+endfunction()
+
+function(dm_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  dm_compile(${name})
+  dm_link(${name} PRIVATE)
+  target_link_libraries(${name} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS unit)
+endfunction()
+
+function(dm_fuzzer name)
+  if(NOT DM_BUILD_FUZZERS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  dm_compile(${name})
+  dm_link(${name} PRIVATE)
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endfunction()

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/images.h"
+#include "control/records.h"
+#include "control/service_error.h"
+
+namespace dormouse::control {
+
+// The right to have one request or stream under way at a VM's endpoint. While one is held the VM is RUNNING; a suspension
+// first waits for leases to be given back, for the drain time at most, and then calls `revoked` of those that are left:
+// their holder closes the stream. Giving back: destroy it. Thread-safe; may outlive the VM.
+class Lease {
+ public:
+  virtual ~Lease() = default;
+  virtual void activity() = 0;  // bytes went through: the idle clock starts anew. Cheap; call it per read
+};
+
+// Why the endpoint has no VM to offer. All of these are a 502 with no body on the wire; the kind is for the log.
+enum class EndpointRefusal { kUnknown, kSuspended, kTerminated, kResumeFailed, kNoIngress, kTimeout };
+
+using LeaseHandler = std::function<void(tl::expected<std::shared_ptr<Lease>, EndpointRefusal>)>;
+
+// MicroVMs: their records, their lifecycle (specification section 4.3), their policies.
+//
+// One task owns one VM: a queue of events, worked off by one worker at a time, and one line assigns its state. Everybody
+// else posts events and reads a published copy. Thread-safe; calls block on the metadata store at most.
+class Microvms {
+ public:
+  Microvms(World& world, Images& images);
+  ~Microvms();
+  Microvms(const Microvms&) = delete;
+  Microvms& operator=(const Microvms&) = delete;
+
+  Answer<Microvm> run(const std::string& account, const RunRequest& request, const std::string& request_digest);
+  Answer<Microvm> get(const std::string& account, const std::string& microvm_id) const;
+  struct Filter {
+    std::optional<std::string> image_identifier;
+    std::optional<std::string> image_version;
+  };
+  Answer<Page<Microvm>> list(const std::string& account,
+                             const Filter& filter,
+                             std::size_t limit,
+                             const std::optional<std::string>& after) const;
+  Answer<void> suspend(const std::string& account, const std::string& microvm_id);    // returns at once; the state follows
+  Answer<void> resume(const std::string& account, const std::string& microvm_id);
+  Answer<void> terminate(const std::string& account, const std::string& microvm_id);
+
+  // The last lines of the application's output, 64 KiB at most. For `dormouse vm describe`.
+  Answer<std::string> output(const std::string& account, const std::string& microvm_id) const;
+
+  // --- for the endpoint ---
+
+  // The VM that `endpoint_id` (first label of the host name) belongs to.
+  std::optional<Microvm> find_endpoint(std::string_view endpoint_id) const;
+
+  // Calls `handler` once, from any thread: with a lease when the VM is RUNNING (after resuming it, if its policy allows),
+  // or with a refusal. `revoked` is called at most once, from any thread, when the holder must let go.
+  void acquire(const std::string& microvm_id, std::function<void()> revoked, LeaseHandler handler);
+
+  // A stream socket to the guest's 127.0.0.1:`port`. Blocks up to `context`.
+  Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context);
+
+  // Reconciles records with what the host found (host::Host::recover) and starts the clocks of the policies.
+  void start(const std::vector<host::RecoveredVm>& found);
+  void stop();  // finishes what is under way; VMs run on
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace dormouse::control

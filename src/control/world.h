@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "host/host.h"
+
+namespace dormouse::store {
+class MetadataStore;
+}
+
+namespace dormouse::control {
+
+// Where build archives come from. Blocking.
+class ArtifactSource {
+ public:
+  struct Failure {
+    std::string code;      // S3_NO_SUCH_KEY, S3_NO_SUCH_BUCKET, S3_ACCESS_DENIED, S3_INVALID_OBJECT
+    std::string sentence;  // for the tenant
+  };
+  virtual ~ArtifactSource() = default;
+  // Puts the object at `uri` ("s3://bucket/key") into the new file `target`, at most `size_bytes_max` long.
+  virtual tl::expected<void, Failure> fetch(const std::string& account,
+                                            const std::string& uri,
+                                            const std::filesystem::path& target,
+                                            std::uint64_t size_bytes_max,
+                                            const os::Context& context) = 0;
+};
+
+// What the control layer stands on. Constant after construction; everything in it outlives Images and Microvms.
+class World {
+ public:
+  Clock& clock;
+  host::Host& host;
+  store::MetadataStore& metadata;
+  ArtifactSource& artifacts;
+  std::filesystem::path data_directory;  // DIR of --data-dir
+  std::string region = "us-east-1";
+  std::string endpoint_domain = "localhost";  // <uuid>.lambda-microvm.<region>.<endpoint_domain>
+  int endpoint_port = 9643;                   // left out of `endpoint` when 443
+  int concurrent_builds = 2;
+  std::chrono::milliseconds drain_timeout{5'000};    // that a suspension waits for requests under way
+  std::chrono::seconds terminated_retention{86'400};  // that a TERMINATED VM stays listed
+  std::chrono::seconds build_timeout{3'600};
+};
+
+}  // namespace dormouse::control
