@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Files by path and descriptor: every call handles EINTR, sets O_CLOEXEC and names its operand in the error.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace dormouse::os {
+
+Result<UniqueFd> open_file(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+
+// A file that cannot be modified through the descriptor's path any more: contents up to `size_bytes_max`.
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t size_bytes_max = 16U << 20U);
+
+Status write_all(int fd, std::span<const std::byte> bytes, std::string_view what);
+Status write_all(int fd, std::string_view text, std::string_view what);
+// Reads exactly bytes.size() bytes from `offset`. kDataLoss when the file is shorter.
+Status read_exactly(int fd, std::span<std::byte> bytes, std::uint64_t offset, std::string_view what);
+
+enum class Durability { kDurable, kVolatile };
+
+// Replaces `path` by `content` with one rename: readers see the old or the new content, also after a crash. kDurable
+// also fsyncs the file and its directory before returning.
+Status publish_file(const std::filesystem::path& path, std::string_view content, mode_t mode, Durability durability);
+
+Status sync(int fd, std::string_view what);                   // fdatasync
+Status sync_directory(const std::filesystem::path& path);     // makes renames in it durable
+Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+Status make_directories(const std::filesystem::path& path, mode_t mode = 0700);
+// Removes a tree; what is not there is fine. Does not follow links.
+Status remove_tree(const std::filesystem::path& path);
+
+std::uint64_t size_of(int fd);             // bytes; 0 when it cannot be known
+std::uint64_t allocated_bytes_of(int fd);  // bytes on disk, holes left out
+
+}  // namespace dormouse::os
