@@ -74,7 +74,7 @@ tl::unexpected<Error> fail_errno(std::string_view action);
 // before it; otherwise carries on. An empty context adds nothing.
 #define DM_TRY(expression, context)                                                   \
   do {                                                                                \
-    if (auto dm_result = (expression); !dm_result) {                                  \
+    if (auto&& dm_result = (expression); !dm_result) {                                \
       return ::dormouse::fail(std::move(dm_result).error().with_context(context));    \
     }                                                                                 \
   } while (false)
