@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+
+JOBS ?= $(shell nproc)
+PRESET ?= dev
+ARGS ?=
+SECONDS_EACH ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test test-asan bench check format fuzz uninstall clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "PRESET=dev|asan|tsan|release chooses the build, ARGS=... goes to the tool behind the target, JOBS=N compiles N at a time."
+
+setup:  ## install the Debian packages needed to build and to run
+	tools/setup build run
+
+build: setup  ## compile into build/PRESET
+	cmake --preset $(PRESET) >/dev/null
+	cmake --build --preset $(PRESET) -j $(JOBS)
+
+demo: PRESET = release
+demo: build  ## the main job, shown step by step with its times
+	tools/setup test
+	examples/demo.py --build-dir build/$(PRESET) $(ARGS)
+
+test: build  ## every test; what cannot run here is skipped, with the reason
+	tools/setup test
+	tests/run --build-dir build/$(PRESET) $(ARGS)
+
+test-asan: PRESET = asan
+test-asan: build  ## the unit tests under the address and undefined-behaviour sanitizers
+	tools/setup test
+	tests/run --build-dir build/$(PRESET) --only unit $(ARGS)
+
+bench: PRESET = release
+bench: build  ## the benchmarks: JSON under build/bench
+	tools/setup test
+	bench/run --build-dir build/$(PRESET) $(ARGS)
+
+check: PRESET = dev
+check: build  ## formatting, lint, layers, house rules
+	tools/setup check
+	tools/check --build-dir build/$(PRESET) $(ARGS)
+
+format:  ## rewrite the sources in the project's format
+	tools/setup check
+	git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' | xargs clang-format-19 -i
+
+fuzz: PRESET = fuzz
+fuzz:  ## every fuzzer for SECONDS_EACH seconds (60)
+	tools/setup build fuzz
+	$(MAKE) build PRESET=fuzz
+	tools/fuzz --build-dir build/fuzz --seconds $(SECONDS_EACH) $(ARGS)
+
+uninstall:  ## undo what these commands changed on this machine
+	tools/uninstall $(ARGS)
+
+clean:  ## remove build/
+	rm -rf build
