@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 
 namespace dormouse {
 
@@ -15,6 +17,13 @@ class Clock {
   virtual ~Clock() = default;
   virtual SteadyTime steady() const = 0;
   virtual WallTime wall() const = 0;
+
+  // Waits on `condition`, whose mutex `lock` holds, until it is notified or `deadline` is reached; may return early.
+  virtual void wait_until(std::condition_variable& condition,
+                          std::unique_lock<std::mutex>& lock,
+                          SteadyTime deadline) const {
+    condition.wait_until(lock, deadline);
+  }
 };
 
 class SystemClock final : public Clock {

@@ -153,6 +153,7 @@ struct Microvm {
   std::optional<IdlePolicy> idle_policy;
   std::vector<std::string> ingress_network_connectors;
   std::vector<std::string> egress_network_connectors;
+  Hooks hooks;  // of the image version, as they were at the launch
   // Dormouse's own, for descriptions:
   std::optional<host::Isolation> isolation;
   std::string isolation_reason;
