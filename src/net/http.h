@@ -42,6 +42,7 @@ class Headers {
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }
   std::size_t size() const { return fields_.size(); }
+  std::span<const Field> fields() const { return fields_; }
 
  private:
   std::vector<Field> fields_;
