@@ -11,6 +11,7 @@ fi
 cd "$WORK/download"
 apt_in "$WORK/debian" download "$package"
 dpkg-deb -x "$package"_*.deb "$WORK/kernel"
+echo "$package $(dpkg-deb -f "$package"_*.deb Version)" >>"$WORK/versions"
 release=$(ls "$WORK/kernel/lib/modules")
 depmod -b "$WORK/kernel" "$release"
 

@@ -25,5 +25,5 @@ mkdir -p "$WORK/builder/etc/containers/registries.conf.d"
 cp "$RECIPE/storage.conf" "$RECIPE/registries.conf" "$RECIPE/policy.json" "$WORK/builder/etc/containers/"
 rm -f "$WORK/builder"/etc/containers/registries.conf.d/*
 ext4_image "$WORK/builder" "$OUT/builder.ext4" builder
-chroot "$WORK/builder" dpkg-query -W -f '${Package} ${Version}\n' crun buildah libc6 >"$WORK/versions"
+note_versions "$WORK/builder" base-files buildah crun libc6
 rm -rf "$WORK/builder"

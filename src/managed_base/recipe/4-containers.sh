@@ -39,7 +39,8 @@ install_in "$tree" python3 python3-pip python3-venv python-is-python3
 # There is no system to protect in a container: pip may install into it.
 rm -f "$tree"/usr/lib/python3*/EXTERNALLY-MANAGED
 # Compiled here rather than on every start of an emulated guest.
-chroot "$tree" python3 -m compileall -q -x 'test|lib2to3/tests' /usr/lib/python3 /usr/lib/python3.11
+chroot "$tree" python3 -m compileall -q -x 'lib2to3/tests' /usr/lib/python3 /usr/lib/python3.11
+note_versions "$tree" python3 python3-pip
 trim "$tree"
 images umount "$python" >/dev/null
 commit "$python" dormouse.local/python:debian12

@@ -32,6 +32,13 @@ install_in() {
   umount "$tree/proc"
 }
 
+# Appends the versions of the packages $2 ... that the tree $1 has to the list that ends in base.json.
+note_versions() {
+  tree=$1
+  shift
+  chroot "$tree" dpkg-query -W -f '${Package} ${Version}\n' "$@" >>"$WORK/versions"
+}
+
 # Empties the tree $1 of what no guest needs.
 trim() {
   rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/*.deb "$1"/var/cache/debconf/*-old \
