@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "api/api.h"
+
+#include <span>
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "api/operations.h"
+#include "api/query_protocol.h"
+#include "api/refusal.h"
+#include "api/unserved.h"
+#include "aws/digest.h"
+#include "aws/signature_check.h"
+#include "base/random.h"
+
+namespace dormouse::api {
+namespace {
+
+constexpr std::size_t kKeyBytes = 32;
+
+aws::WireRequest wire_request(const net::RequestHead& head) {
+  return {head.method, head.path, head.query, std::span<const aws::HeaderField>(head.headers.begin(), head.headers.end())};
+}
+
+net::Response with_request_id(net::Response response, const std::string& request_id) {
+  response.headers.set("x-amzn-requestid", request_id);
+  return response;
+}
+
+net::Response auth_response(const std::string& service, const aws::AuthFailure& failure, const std::string& request_id) {
+  const aws::WireError error = aws::to_rest_json_error(failure);
+  return service == "sts" ? query_error(error.status, error.code, error.message, request_id)
+                          : to_response(refusal(error.status, error.code, error.message));
+}
+
+net::Response too_large(const net::RequestHead& head) {
+  const auto found = route(head.method, head.path);
+  const std::string operation = found ? fmt::format(" for the {} operation", found->operation->name) : "";
+  return to_response(refusal(413, "RequestEntityTooLargeException",
+                             fmt::format("Request must be smaller than {} bytes{}", Api::kBodyBytesMax, operation)));
+}
+
+Backend backend_of(const Api::Parts& parts, PageTokens& pages, const std::string& region) {
+  return {parts.images, parts.microvms, parts.tokens, pages, parts.clock, region};
+}
+
+}  // namespace
+
+// A request whose signature is good as far as its head shows: takes the body, then answers.
+class Api::SignedExchange final : public net::Exchange {
+ public:
+  SignedExchange(Api& api, const net::RequestHead& head, aws::SignatureCheck check, std::string request_id)
+      : api_(api), head_(head), check_(std::move(check)), request_id_(std::move(request_id)) {}
+
+  tl::expected<void, net::Response> on_body(std::span<const std::byte> piece) override {
+    if (piece.size() > kBodyBytesMax - body_.size()) {
+      return net::refuse(with_request_id(too_large(head_), request_id_));
+    }
+    body_.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    return {};
+  }
+
+  net::Response finish() override {
+    if (auto checked = check_.check_body(aws::sha256_hex(body_)); !checked) {
+      return with_request_id(auth_response(check_.service(), checked.error(), request_id_), request_id_);
+    }
+    return with_request_id(answer(), request_id_);
+  }
+
+ private:
+  net::Response answer() {
+    if (check_.service() == "sts") {
+      return answer_sts({head_.query, body_, check_.account(), request_id_});
+    }
+    return api_.json_.handle({head_.method, head_.path, head_.query, body_, check_.account(), request_id_});
+  }
+
+  Api& api_;
+  const net::RequestHead& head_;
+  aws::SignatureCheck check_;
+  const std::string request_id_;
+  std::string body_;
+};
+
+Api::Api(Parts parts, Options options)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      pages_(options_.page_token_key.empty() ? random_bytes(kKeyBytes) : options_.page_token_key, parts_.clock),
+      json_(backend_of(parts_, pages_, options_.region)) {}
+
+tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net::RequestHead& head) {
+  const std::string request_id = random_uuid();
+  if (head.method == "GET" && head.path == "/healthz") {
+    return net::refuse(with_request_id(health(), request_id));
+  }
+  const auto authorization = aws::parse_authorization(wire_request(head));
+  if (!authorization) {
+    return net::refuse(with_request_id(auth_response("lambda", authorization.error(), request_id), request_id));
+  }
+  const std::string& service = authorization->scope.service;
+  if (service == "s3") {
+    return parts_.s3.begin(head);
+  }
+  if (service != "lambda" && service != "sts") {
+    return net::refuse(
+        with_request_id(answer_unserved(service, options_.region, head.headers, request_id), request_id));
+  }
+  auto exchange = begin_signed(head, service, request_id);
+  if (!exchange) {
+    return net::refuse(with_request_id(std::move(exchange).error(), request_id));
+  }
+  return exchange;
+}
+
+tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin_signed(const net::RequestHead& head,
+                                                                              const std::string& service,
+                                                                              const std::string& request_id) {
+  aws::CheckOptions options;
+  options.region = options_.region;
+  auto check = aws::SignatureCheck::begin(wire_request(head), parts_.credentials, options, parts_.clock.wall());
+  if (!check) {
+    return net::refuse(auth_response(service, check.error(), request_id));
+  }
+  if (aws::is_streaming(check->payload_mode())) {
+    return net::refuse(to_response(validation("Streaming payloads are taken by s3 alone; send x-amz-content-sha256 with "
+                                              "the hash of the body")));
+  }
+  if (head.content_length.value_or(0) > kBodyBytesMax) {
+    return net::refuse(too_large(head));
+  }
+  return std::make_unique<SignedExchange>(*this, head, *std::move(check), request_id);
+}
+
+net::Response Api::health() const {
+  const std::optional<std::string> reason = parts_.not_ready();
+  boost::json::object body;
+  body["status"] = reason ? "unavailable" : "ok";
+  if (reason) {
+    body["reason"] = *reason;
+  }
+  net::Response response;
+  response.status = reason ? 503 : 200;
+  response.headers.add("Content-Type", "application/json");
+  response.body = boost::json::serialize(body);
+  return response;
+}
+
+}  // namespace dormouse::api

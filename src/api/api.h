@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/json_service.h"
+#include "api/page_tokens.h"
+#include "api/token_issuer.h"
+#include "aws/credentials.h"
+#include "base/clock.h"
+#include "control/images.h"
+#include "control/microvms.h"
+#include "net/http.h"
+
+namespace dormouse::api {
+
+// The API port: every service on one address, told apart by the service name of the SigV4 signature.
+//
+//   lambda   the operations of the model and Dormouse's own; JSON
+//   s3       handed on as it is to `s3`, which verifies signatures itself
+//   sts      GetCallerIdentity; query protocol
+//   others   an error that names the endpoint variable to set
+//   (none)   GET /healthz; anything else is refused
+//
+// Signatures are verified before a body is acted on; bodies are at most kBodyBytesMax. Every answer has x-amzn-requestid.
+// Thread-safe, as net::Handler demands; what the constructor is given outlives it.
+class Api final : public net::Handler {
+ public:
+  static constexpr std::size_t kBodyBytesMax = 1024 * 1024;
+
+  struct Parts {
+    control::Images& images;
+    control::Microvms& microvms;
+    std::function<std::optional<std::string>()> not_ready;  // host::Host::not_ready
+    const aws::CredentialStore& credentials;
+    Clock& clock;
+    TokenIssuer& tokens;
+    net::Handler& s3;
+  };
+  struct Options {
+    std::string region = "us-east-1";
+    std::string page_token_key;  // secret; empty: a random one, so that page tokens end with the process
+  };
+
+  Api(Parts parts, Options options);
+
+  tl::expected<std::unique_ptr<net::Exchange>, net::Response> begin(const net::RequestHead& head) override;
+
+ private:
+  class SignedExchange;
+
+  net::Response health() const;
+  tl::expected<std::unique_ptr<net::Exchange>, net::Response> begin_signed(const net::RequestHead& head,
+                                                                           const std::string& service,
+                                                                           const std::string& request_id);
+
+  // Constant after construction.
+  const Parts parts_;
+  const Options options_;
+
+  PageTokens pages_;
+  JsonService json_;
+};
+
+}  // namespace dormouse::api

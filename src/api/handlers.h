@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What stands between the wire and the control layer: one function an operation. A handler gets an input that keeps the
+// model's constraints and gives the members of the answer; what it does not set is null or left out (see encode.h).
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <boost/json/fwd.hpp>
+
+#include "api/model.h"
+#include "api/page_tokens.h"
+#include "api/token_issuer.h"
+#include "base/clock.h"
+#include "control/images.h"
+#include "control/microvms.h"
+#include "control/service_error.h"
+
+namespace dormouse::api {
+
+// What handlers act on. Everything outlives the handlers.
+struct Backend {
+  control::Images& images;
+  control::Microvms& microvms;
+  TokenIssuer& tokens;
+  PageTokens& pages;
+  Clock& clock;
+  std::string region;
+};
+
+struct Call {
+  const Operation& operation;
+  const std::string& account;
+  const boost::json::object& input;
+};
+
+using Handler = control::Answer<boost::json::object> (*)(Backend& backend, const Call& call);
+
+// The handler of an operation; null if that operation is not available yet.
+Handler find_handler(std::string_view operation);
+
+// By file.
+control::Answer<boost::json::object> create_image(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_image(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_images(Backend& backend, const Call& call);
+control::Answer<boost::json::object> delete_image(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_image_version(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_image_versions(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_image_build(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_image_builds(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_managed_images(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_managed_image_versions(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> run_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_microvms(Backend& backend, const Call& call);
+control::Answer<boost::json::object> suspend_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> resume_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> terminate_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> create_auth_token(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> get_build_log(Backend& backend, const Call& call);
+control::Answer<boost::json::object> describe_build(Backend& backend, const Call& call);
+control::Answer<boost::json::object> describe_microvm(Backend& backend, const Call& call);
+
+}  // namespace dormouse::api

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading a decoded input. The constraint layer has seen it, so members have their types and required ones are there.
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/fwd.hpp>
+
+#include "control/records.h"
+
+namespace dormouse::api {
+
+std::string required_text(const boost::json::object& input, std::string_view member);
+std::optional<std::string> optional_text(const boost::json::object& input, std::string_view member);
+std::optional<int> optional_number(const boost::json::object& input, std::string_view member);
+std::optional<std::vector<std::string>> optional_texts(const boost::json::object& input, std::string_view member);
+std::optional<std::map<std::string, std::string>> optional_text_map(const boost::json::object& input,
+                                                                    std::string_view member);
+
+control::ImageSpecification image_specification(const boost::json::object& input);
+control::RunRequest run_request(const boost::json::object& input);
+
+// SHA-256 over the members in a canonical form, without clientToken: what "the same request" means for idempotency.
+std::string request_digest(const boost::json::object& input);
+
+// The same members as text, for binding page tokens to filters; without maxResults and nextToken.
+std::string filter_scope(const boost::json::object& input);
+
+}  // namespace dormouse::api

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "api/model.h"
+#include "api/refusal.h"
+
+namespace dormouse::api {
+
+// Every operation of the contract, in the order of the tables.
+const std::vector<const Operation*>& all_operations();
+
+struct Route {
+  const Operation* operation = nullptr;
+  std::vector<std::pair<std::string_view, std::string>> labels;  // member name and decoded value
+};
+
+// Which operation a request names. A label is one whole segment: an ARN's colons may be raw or percent-encoded, a slash
+// in it must be encoded. A path that no operation has is 404 UnknownOperationException, as is a method that none there
+// takes; the message says which.
+tl::expected<Route, Refusal> route(std::string_view method, std::string_view raw_path);
+
+}  // namespace dormouse::api

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "api/refusal.h"
+
+#include <array>
+#include <span>
+#include <utility>
+
+#include <boost/json.hpp>
+
+namespace dormouse::api {
+namespace {
+
+namespace json = boost::json;
+using control::ServiceErrorKind;
+
+struct ErrorShape {
+  ServiceErrorKind kind;
+  std::string_view type;
+  int status;
+  std::span<const std::string_view> null_members;  // besides `message`
+};
+
+constexpr std::string_view kResource[] = {"resourceType", "resourceId"};
+constexpr std::string_view kQuota[] = {"resourceId", "resourceType", "serviceCode", "quotaCode"};
+constexpr std::string_view kThrottling[] = {"serviceCode", "quotaCode"};
+
+constexpr ErrorShape kErrorShapes[] = {
+    {ServiceErrorKind::kValidation, "ValidationException", 400, {}},
+    {ServiceErrorKind::kAccessDenied, "AccessDeniedException", 403, {}},
+    {ServiceErrorKind::kResourceNotFound, "ResourceNotFoundException", 404, kResource},
+    {ServiceErrorKind::kConflict, "ConflictException", 409, kResource},
+    {ServiceErrorKind::kServiceQuotaExceeded, "ServiceQuotaExceededException", 402, kQuota},
+    {ServiceErrorKind::kThrottling, "ThrottlingException", 429, kThrottling},
+    {ServiceErrorKind::kInternalServer, "InternalServerException", 500, {}},
+    {ServiceErrorKind::kInsufficientCapacity, "InsufficientCapacityException", 500, {}},
+};
+
+Refusal with_member(int status, std::string_view type, std::string_view member, std::string_view message) {
+  json::object body;
+  body[member] = message;
+  return {status, std::string(type), json::serialize(body), std::nullopt};
+}
+
+}  // namespace
+
+Refusal refusal(int status, std::string_view type, std::string_view message) {
+  return with_member(status, type, "message", message);
+}
+
+Refusal validation(std::string_view message) { return refusal(400, "ValidationException", message); }
+
+Refusal serialization(std::string_view message) {
+  return with_member(400, "SerializationException", "Message", message);
+}
+
+Refusal service_refusal(const control::ServiceError& error) {
+  for (const ErrorShape& shape : kErrorShapes) {
+    if (shape.kind == error.kind) {
+      json::object body;
+      body["message"] = error.message;
+      for (const std::string_view member : shape.null_members) {
+        body[member] = nullptr;
+      }
+      return {shape.status, std::string(shape.type), json::serialize(body), error.retry_after_seconds};
+    }
+  }
+  return refusal(500, "InternalServerException", error.message);
+}
+
+net::Response to_response(const Refusal& refusal) {
+  net::Response response;
+  response.status = refusal.status;
+  response.headers.add("Content-Type", "application/json");
+  response.headers.add("x-amzn-errortype", refusal.type);
+  if (refusal.retry_after_seconds) {
+    response.headers.add("Retry-After", std::to_string(*refusal.retry_after_seconds));
+  }
+  response.body = refusal.body;
+  return response;
+}
+
+}  // namespace dormouse::api
