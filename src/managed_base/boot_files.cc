@@ -26,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kInitramfsKept = 8;  // agents change often while they are worked on
+// The digits in the names "boot1-" and "blank1-" count versions of what the files hold.
 constexpr std::uint64_t kBlankBytesMin = 16U << 20U;
 constexpr std::uint64_t kBlockBytes = 4096;
 
@@ -59,7 +60,7 @@ void prune(const fs::path& directory, const fs::path& keep) {
 Result<fs::path> ManagedBaseStore::initramfs(const ManagedBase& base, const fs::path& agent_binary) const {
   DM_ASSIGN(const std::string agent, digest_of_file(agent_binary), "initramfs");
   const fs::path directory = cache_directory_ / "initramfs";
-  const fs::path target = directory / (base.key.substr(0, 16) + "-" + agent.substr(0, 16) + ".cpio");
+  const fs::path target = directory / ("boot1-" + base.key.substr(0, 16) + "-" + agent.substr(0, 16) + ".cpio");
   if (fs::exists(target)) {
     return target;
   }

@@ -11,19 +11,21 @@ furnish() {
 }
 
 cp -a "$WORK/debian" "$WORK/root"
-install_in "$WORK/root" crun ca-certificates
+install_in "$WORK/root" crun
 cp -a "$WORK/root" "$WORK/builder"
 furnish "$WORK/root"
 trim "$WORK/root"
 ext4_image "$WORK/root" "$OUT/root.ext4" root
 rm -rf "$WORK/root"
 
-install_in "$WORK/builder" buildah jq
+install_in "$WORK/builder" buildah ca-certificates jq
 furnish "$WORK/builder"
 trim "$WORK/builder"
 mkdir -p "$WORK/builder/etc/containers/registries.conf.d"
 cp "$RECIPE/storage.conf" "$RECIPE/registries.conf" "$RECIPE/policy.json" "$WORK/builder/etc/containers/"
 rm -f "$WORK/builder"/etc/containers/registries.conf.d/*
+# buildah's notes about registries; build-image.sh makes the directory.
+ln -s /run/containers/cache "$WORK/builder/var/cache/containers"
 ext4_image "$WORK/builder" "$OUT/builder.ext4" builder
 note_versions "$WORK/builder" base-files buildah crun libc6
 rm -rf "$WORK/builder"

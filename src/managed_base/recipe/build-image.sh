@@ -121,13 +121,13 @@ write_application() {
   configuration="$records/$image/=$(printf 'sha256:%s' "$image" | base64 -w 0)"
   layer_directories "$top" >"$state/layers" || fail 12 "a layer of the built image is not in the storage"
   jq -n --rawfile layers "$state/layers" --slurpfile image "$configuration" --arg notice "$notice" \
-    '{version: 1, layers: ($layers | split("\n") | map(select(. != ""))), config: ($image[0].config // {}),
+    '{version: 1, layers: ($layers | split("\n") | map(select(. != ""))), config: ($image[0].config // {} | del(.Labels["io.buildah.version"]) | if .Labels == {} then del(.Labels) else . end),
       notices: (if $notice == "" then [] else [$notice] end)}' >"$application/application.json.new" \
     || fail 12 "application.json cannot be written"
 }
 
 mountpoint -q "$application" || fail 12 "the application disk is not mounted at $application"
-mkdir -p "$application/storage" /run/containers/storage
+mkdir -p "$application/storage" /run/containers/storage /run/containers/cache
 unpack_context
 [ -f "$context/Dockerfile" ] || fail 10 "there is no Dockerfile at the root of the archive"
 choose_base
