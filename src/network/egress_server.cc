@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -326,7 +327,7 @@ class EgressServer::Implementation {
             io_.context().get_executor(), options_, judge_, resolvers_, vm_id, std::move(listeners), egress);
         gateway->start();
         gateways_.emplace(vm_id, std::move(gateway));
-      } catch (const std::system_error& error) {  // Boost's too
+      } catch (const std::runtime_error& error) {  // Boost's system_error is no std::system_error
         return fail(ErrorKind::kInvalidArgument, "egress of " + vm_id + ": listeners: " + error.what());
       }
       return {};
@@ -379,7 +380,7 @@ Result<std::unique_ptr<EgressServer>> EgressServer::start(Options options) {
   try {
     auto implementation = std::make_unique<Implementation>(std::move(options));
     return std::unique_ptr<EgressServer>(new EgressServer(std::move(implementation)));
-  } catch (const std::system_error& error) {
+  } catch (const std::runtime_error& error) {
     return fail(ErrorKind::kResourceExhausted, std::string("egress server: thread: ") + error.what());
   }
 }
