@@ -55,6 +55,16 @@ Status Context::check(std::string_view doing) const {
   return {};
 }
 
+Status Context::pause(std::chrono::milliseconds duration, std::string_view doing) const {
+  const SteadyTime until = std::min(deadline_, std::chrono::steady_clock::now() + duration);
+  while (std::chrono::steady_clock::now() < until && !cancellation_.cancelled()) {
+    pollfd entry{cancellation_.descriptor(), POLLIN, 0};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    ::poll(&entry, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000'000)));
+  }
+  return check(doing);
+}
+
 Result<short> Context::wait(int descriptor, short poll_events, std::string_view doing) const {
   for (;;) {
     std::array<pollfd, 2> entries{pollfd{descriptor, poll_events, 0}, pollfd{cancellation_.descriptor(), POLLIN, 0}};

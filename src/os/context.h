@@ -44,6 +44,9 @@ class Context {
   // kCancelled or kDeadlineExceeded once the work must end; `doing` names it.
   Status check(std::string_view doing) const;
 
+  // Waits for `duration`, or less when the context ends first: kCancelled, kDeadlineExceeded.
+  Status pause(std::chrono::milliseconds duration, std::string_view doing) const;
+
   // Waits until `descriptor` has one of `poll_events` (poll(2)), which are returned. kCancelled, kDeadlineExceeded.
   Result<short> wait(int descriptor, short poll_events, std::string_view doing) const;
 

@@ -35,6 +35,8 @@ constexpr int kTapFd = 4;
 constexpr int kQmpFd = 5;
 constexpr int kMemoryFd = 6;
 constexpr int kConsoleFd = 7;
+constexpr int kKernelFd = 8;
+constexpr int kInitramfsFd = 9;
 constexpr int kFirstDiskFd = 10;
 
 Result<UniqueFd> listen_at(const fs::path& path) {
@@ -125,7 +127,13 @@ Result<std::unique_ptr<Vmm>> Vmm::start(const Programs& programs, VmmRequest req
                                  .shared = request.shared};
   UniqueFd console_read;
   UniqueFd console_write;
+  BootImage boot;
   if (request.boot) {
+    spawn.descriptors.emplace_back(request.boot->kernel.get(), kKernelFd);
+    spawn.descriptors.emplace_back(request.boot->initramfs.get(), kInitramfsFd);
+    boot = BootImage{fmt::format("/proc/self/fd/{}", kKernelFd),
+                     fmt::format("/proc/self/fd/{}", kInitramfsFd),
+                     request.boot->command_line};
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) {
       return fail_errno("pipe");
@@ -149,7 +157,7 @@ Result<std::unique_ptr<Vmm>> Vmm::start(const Programs& programs, VmmRequest req
   }
   spawn.arguments = {programs.launcher, std::to_string(kNamespaceFd), std::to_string(request.user)};
   const std::vector<std::string> qemu =
-      qemu_arguments(programs.qemu, request.model, descriptors, disks, request.boot ? &*request.boot : nullptr);
+      qemu_arguments(programs.qemu, request.model, descriptors, disks, request.boot ? &boot : nullptr);
   spawn.arguments.insert(spawn.arguments.end(), qemu.begin(), qemu.end());
   spawn.environment = {"PATH=/usr/bin:/bin",
                        "DORMOUSE_DATA_DIRECTORY=" + request.data_directory.string(),
@@ -208,6 +216,13 @@ Status Vmm::run(const os::Context& context) {
   const std::lock_guard lock(mutex_);
   DM_TRY(qmp_.execute("cont", context), "");
   return {};
+}
+
+Result<bool> Vmm::is_running(const os::Context& context) {
+  const std::lock_guard lock(mutex_);
+  DM_ASSIGN(const json::object status, qmp_.execute("query-status", context), "");
+  const json::value* const running = status.if_contains("running");
+  return running && running->is_bool() && running->get_bool();
 }
 
 Status Vmm::stop(const os::Context& context) {

@@ -33,6 +33,13 @@ struct DiskFiles {
   UniqueFd overlay;  // empty: none
 };
 
+// What a guest boots. The files must be readable by everybody: QEMU opens them again as the VM's user.
+struct BootFiles {
+  UniqueFd kernel;
+  UniqueFd initramfs;
+  std::string command_line;
+};
+
 struct VmmRequest {
   std::string name;                     // for the process's environment, DORMOUSE_VM
   std::filesystem::path data_directory;  // DORMOUSE_DATA_DIRECTORY: whose process it is
@@ -44,7 +51,7 @@ struct VmmRequest {
   int network_namespace = -1;  // borrowed
   UniqueFd tap;
   unsigned user = 0;  // user and group id of the process
-  std::optional<BootImage> boot;  // none: waits for load_state()
+  std::optional<BootFiles> boot;  // none: waits for load_state()
 };
 
 // One QEMU process: unprivileged, in its seccomp sandbox and its network namespace, with files as descriptors only. Its
@@ -65,6 +72,7 @@ class Vmm {
   // Loads a device state into a process that was started without a boot image. The vCPUs stand still afterwards.
   Status load_state(const UniqueFd& state, const os::Context& context);
   Status run(const os::Context& context);   // QMP cont
+  Result<bool> is_running(const os::Context& context);
   Status stop(const os::Context& context);  // QMP stop: vCPUs stand still, disks are flushed
   // Writes the device state, without memory, to `state`, opened write-only. The vCPUs must stand still.
   Status save_state(const UniqueFd& state, const os::Context& context);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/guest.h"
+
+#include <sys/random.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+
+namespace dormouse::host {
+namespace {
+
+constexpr std::size_t kEntropyBytes = 64;
+
+Result<std::string> fresh_entropy() {
+  std::string bytes(kEntropyBytes, '\0');
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return fail_errno("getrandom");
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Guest::Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space)
+    : support_(support),
+      name_(std::move(name)),
+      namespace_(std::move(name_space)),
+      agent_([name_space = namespace_](const os::Context& context) {
+        return name_space->connect(network::kAgentPort, context);
+      }) {}
+
+Guest::~Guest() { support_.egress.remove(name_); }
+
+Status Guest::open_egress(network::Egress egress) {
+  DM_ASSIGN(network::Namespace::Listeners listeners, namespace_->listen(), "");
+  network::EgressServer::Listeners served{
+      std::move(listeners.tcp), std::move(listeners.dns_udp), std::move(listeners.dns_tcp)};
+  return support_.egress.add(name_, std::move(served), egress);
+}
+
+Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest request, const os::Context& context) {
+  DM_ASSIGN(network::Namespace made, network::Namespace::create(context), "");
+  UniqueFd tap = made.take_tap();
+  auto name_space = std::make_shared<const network::Namespace>(std::move(made));
+  std::unique_ptr<Guest> guest(new Guest(support, request.name, name_space));
+  DM_TRY(guest->open_egress(request.egress), "");
+
+  vmm::VmmRequest start;
+  start.name = request.name;
+  start.data_directory = support.data_directory;
+  start.directory = std::move(request.directory);
+  start.model = std::move(request.model);
+  start.memory = std::move(request.memory);
+  start.shared = request.shared_memory;
+  start.disks = std::move(request.disks);
+  start.network_namespace = name_space->descriptor();
+  start.tap = std::move(tap);
+  start.user = request.user;
+  start.boot = std::move(request.boot);
+  DM_ASSIGN(guest->vmm_, vmm::Vmm::start(support.programs, std::move(start), context), "");
+  return guest;
+}
+
+Result<std::unique_ptr<Guest>> Guest::attach(GuestSupport& support,
+                                             const std::string& name,
+                                             const std::filesystem::path& directory,
+                                             os::Process process,
+                                             network::Egress egress,
+                                             const os::Context& context) {
+  DM_ASSIGN(network::Namespace found, network::Namespace::of_process(process.pid()), "");
+  std::unique_ptr<Guest> guest(
+      new Guest(support, name, std::make_shared<const network::Namespace>(std::move(found))));
+  DM_ASSIGN(guest->vmm_, vmm::Vmm::attach(std::move(process), directory, context), "");
+  DM_TRY(guest->open_egress(egress), "");
+  return guest;
+}
+
+Status Guest::boot(const os::Context& context) {
+  DM_TRY(vmm_->run(context), "boot");
+  auto answer = agent_.hello(context);
+  if (!answer) {
+    return fail(std::move(answer).error().with_context("boot the guest, whose console says: " + vmm_->console()));
+  }
+  return {};
+}
+
+Status Guest::wake(bool thaw, const os::Context& context) {
+  protocol::Restored restored;
+  DM_ASSIGN(restored.entropy, fresh_entropy(), "");
+  DM_TRY(vmm_->run(context), "wake");
+  restored.unix_time_ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  restored.thaw = thaw;
+  DM_ASSIGN(const protocol::RestoredAnswer answer, agent_.restored(restored, context), "wake");
+  // A guest that shares its random numbers with its siblings must not run.
+  if (answer.entropy_bits < 256 || answer.thawed != thaw) {
+    return fail(ErrorKind::kInternal, "wake: the guest did not confirm that it was reseeded");
+  }
+  return {};
+}
+
+Status Guest::end(const os::Context& context) {
+  support_.egress.remove(name_);
+  DM_TRY(vmm_->kill(context), "end " + name_);
+  return {};
+}
+
+}  // namespace dormouse::host

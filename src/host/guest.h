@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "host/agent_client.h"
+#include "network/egress_server.h"
+#include "network/namespace.h"
+#include "os/context.h"
+#include "vmm/vmm.h"
+
+namespace dormouse::host {
+
+// What all guests of a host are started with; outlives them.
+struct GuestSupport {
+  vmm::Programs programs;
+  std::filesystem::path data_directory;
+  network::EgressServer& egress;
+};
+
+struct GuestRequest {
+  std::string name;                 // unique among the guests that run: a microvm id, or made of a build id
+  std::filesystem::path directory;  // exists; for sockets and messages of this incarnation
+  vmm::MachineModel model;
+  UniqueFd memory;
+  bool shared_memory = false;
+  std::vector<vmm::DiskFiles> disks;
+  unsigned user = 0;
+  network::Egress egress = network::Egress::kInternet;
+  std::optional<vmm::BootFiles> boot;
+};
+
+// A guest that has a process: VMM, network namespace, way out, and the agent inside. Destroying it leaves the process
+// running, for a daemon that comes back, unless end() was called; the way out ends with it in any case.
+//
+// Threads: as vmm::Vmm; agent() may be used by any number of threads.
+class Guest {
+ public:
+  // The vCPUs stand still until vmm().run().
+  static Result<std::unique_ptr<Guest>> start(GuestSupport& support, GuestRequest request, const os::Context& context);
+  // One that an earlier daemon started.
+  static Result<std::unique_ptr<Guest>> attach(GuestSupport& support,
+                                               const std::string& name,
+                                               const std::filesystem::path& directory,
+                                               os::Process process,
+                                               network::Egress egress,
+                                               const os::Context& context);
+  ~Guest();
+  Guest(const Guest&) = delete;
+  Guest& operator=(const Guest&) = delete;
+
+  vmm::Vmm& vmm() { return *vmm_; }
+  const vmm::Vmm& vmm() const { return *vmm_; }
+  const AgentClient& agent() const { return agent_; }
+
+  // Boots: runs the vCPUs and waits until the agent answers. The error holds the end of the guest's console.
+  Status boot(const os::Context& context);
+
+  // To be called when memory and device state are loaded: runs the vCPUs; the agent reseeds, sets the clock, drops stale
+  // connections and, if `thaw`, lets the application go on. Nothing of the application has run before.
+  Status wake(bool thaw, const os::Context& context);
+
+  // Ends the process and the way out.
+  Status end(const os::Context& context);
+
+ private:
+  Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space);
+  Status open_egress(network::Egress egress);
+
+  GuestSupport& support_;
+  const std::string name_;
+  const std::shared_ptr<const network::Namespace> namespace_;
+  AgentClient agent_;
+  std::unique_ptr<vmm::Vmm> vmm_;
+};
+
+}  // namespace dormouse::host

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/image_builder.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/scope_exit.h"
+#include "build_context/build_context.h"
+#include "http_client/http_call.h"
+#include "managed_base/recipe.h"
+#include "os/file.h"
+#include "os/sparse_copy.h"
+
+namespace dormouse::host {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint32_t kBuilderMemoryMib = 3072;
+constexpr std::uint32_t kBuilderVcpus = 2;
+constexpr seconds kBootTimeout{180};
+constexpr seconds kSnapshotTimeout{120};
+constexpr milliseconds kPollPause{50};
+constexpr seconds kPollPauseMax{1};
+// Without a /ready hook nothing says when the application has initialised: it is given until something listens on the
+// default port, and this long at most.
+constexpr seconds kStartGrace{15};
+constexpr std::uint16_t kDefaultPort = 8080;
+
+constexpr char kHookPrefix[] = "/aws/lambda-microvms/runtime/v1/";
+
+BuildFailure failure(std::string code, std::string sentence) {
+  return BuildFailure{std::move(code), std::move(sentence), std::nullopt};
+}
+
+// PT5M, PT1H30S: an ISO-8601 duration, as the service's sentences have it.
+std::string iso_duration(seconds duration) {
+  const auto total = duration.count();
+  std::string text = "PT";
+  if (total >= 3600) {
+    text += fmt::format("{}H", total / 3600);
+  }
+  if (total % 3600 >= 60) {
+    text += fmt::format("{}M", total % 3600 / 60);
+  }
+  if (total % 60 != 0 || total == 0) {
+    text += fmt::format("{}S", total % 60);
+  }
+  return text;
+}
+
+std::string capitalised(std::string_view name) {
+  std::string text(name);
+  text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
+// The kernel's command line. Under TCG the kernel hangs early unless it is told its clock, and the rate is the host's.
+std::string command_line(const Engine& engine, const char* role) {
+  std::string text = fmt::format("console=ttyS0 quiet panic=-1 dormouse.role={}", role);
+  if (engine.acceleration == vmm::Acceleration::kTcg) {
+    text += fmt::format(" mitigations=off tsc=reliable tsc_early_khz={}", engine.tsc_khz);
+  }
+  return text;
+}
+
+Result<UniqueFd> create_memory(const fs::path& path, std::uint32_t memory_mib, unsigned user) {
+  DM_ASSIGN(UniqueFd memory, os::open_file(path, O_RDWR | O_CREAT | O_EXCL), "");
+  if (::ftruncate(memory.get(), static_cast<off_t>(std::uint64_t{memory_mib} << 20U)) != 0) {
+    return fail_errno("size " + path.string());
+  }
+  if (::fchown(memory.get(), user, user) != 0) {
+    return fail_errno("chown " + path.string());
+  }
+  return memory;
+}
+
+// Makes a finished file of a snapshot unchangeable and durable.
+Status seal(const fs::path& path) {
+  DM_ASSIGN(const UniqueFd file, os::open_file(path, O_RDONLY), "");
+  if (::fchown(file.get(), 0, 0) != 0 || ::fchmod(file.get(), 0444) != 0) {
+    return fail_errno("seal " + path.string());
+  }
+  if (::fsync(file.get()) != 0) {
+    return fail_errno("fsync " + path.string());
+  }
+  return {};
+}
+
+std::uint64_t allocated(const fs::path& path) {
+  const auto file = os::open_file(path, O_RDONLY);
+  return file ? os::allocated_bytes_of(file->get()) : 0;
+}
+
+}  // namespace
+
+ImageBuilder::ImageBuilder(BuildSupport& support, const BuildRequest& request, fs::path work, BuildObserver& observer)
+    : support_(support), request_(request), work_(std::move(work)), observer_(observer) {}
+
+BuildFailure ImageBuilder::internal(const Error& error) const {
+  log::error("a build failed", {{"build", request_.build_id}, {"error", error.message()}});
+  if (error.errno_value() == ENOSPC) {
+    return failure("DISK_STORAGE_FULL", "The host's disk is full.");
+  }
+  if (error.kind() == ErrorKind::kCancelled) {
+    return failure("INTERNAL_PLATFORM_ERROR", "The build was cancelled.");
+  }
+  if (error.kind() == ErrorKind::kDeadlineExceeded) {
+    return failure("INTERNAL_PLATFORM_ERROR",
+                   fmt::format("The build did not end within {}.", iso_duration(request_.timeout)));
+  }
+  return failure("INTERNAL_PLATFORM_ERROR", "The build failed on the platform's side; the daemon's log says why.");
+}
+
+tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& outer) {
+  const os::Context context = outer.within(request_.timeout);
+  const ScopeExit cleanup([&] {
+    if (guest_) {
+      (void)guest_->end(os::Context::with_timeout(seconds(30)));
+    }
+    (void)os::remove_tree(work_);
+  });
+  if (auto made = os::make_directories(work_); !made) {
+    return tl::unexpected(internal(made.error()));
+  }
+  auto lease = support_.vm.users.take();
+  if (!lease) {
+    return tl::unexpected(internal(lease.error()));
+  }
+  user_ = *std::move(lease);
+  struct Phase {
+    const char* name;
+    Outcome (ImageBuilder::*run)(const os::Context&);
+  };
+  constexpr std::array kPhases = {Phase{"archive", &ImageBuilder::convert},
+                                  Phase{"container", &ImageBuilder::run_dockerfile},
+                                  Phase{"application", &ImageBuilder::start_application},
+                                  Phase{"snapshot", &ImageBuilder::take_snapshot},
+                                  Phase{"validate", &ImageBuilder::validate}};
+  for (const Phase& phase : kPhases) {
+    observer_.phase(phase.name);
+    if (auto done = (this->*phase.run)(context); !done) {
+      BuildFailure why = std::move(done).error();
+      if (result_.code_install_bytes != 0) {
+        why.code_install_bytes = result_.code_install_bytes;
+      }
+      return tl::unexpected(std::move(why));
+    }
+  }
+  result_.isolation = support_.vm.engine.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;
+  return result_;
+}
+
+// --- archive ---
+
+ImageBuilder::Outcome ImageBuilder::convert(const os::Context& context) {
+  auto converted =
+      build_context::convert_archive(request_.archive, work_ / "context.tar", build_context::Limits(), context);
+  if (!converted) {
+    return tl::unexpected(failure(converted.error().code, converted.error().sentence));
+  }
+  return {};
+}
+
+// --- container ---
+
+Result<vmm::DiskFiles> ImageBuilder::disk_file(const std::string& serial, const fs::path& root) const {
+  vmm::DiskFiles disk;
+  disk.serial = serial;
+  disk.read_only = serial != "application";
+  const fs::path path = serial == "root"         ? root
+                        : serial == "containers" ? support_.base.containers
+                        : serial == "context"    ? work_ / "context.tar"
+                                                 : work_ / "disk";
+  DM_ASSIGN(disk.base, os::open_file(path, disk.read_only ? O_RDONLY : O_RDWR), "");
+  return disk;
+}
+
+Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
+                                                        const fs::path& root,
+                                                        std::vector<std::string> disks,
+                                                        const fs::path& memory,
+                                                        std::uint32_t memory_mib,
+                                                        std::uint32_t vcpus,
+                                                        const os::Context& context) {
+  const Engine& engine = support_.vm.engine;
+  GuestRequest request;
+  request.name = fmt::format("build-{}-{}", request_.build_id, role);
+  request.directory = work_ / role;
+  DM_TRY(os::make_directories(request.directory), "");
+  request.model = vmm::MachineModel{engine.acceleration, memory_mib, vcpus, engine.tsc_khz, std::move(disks)};
+  for (const std::string& serial : request.model.disks) {
+    DM_ASSIGN(vmm::DiskFiles disk, disk_file(serial, root), "");
+    request.disks.push_back(std::move(disk));
+  }
+  DM_ASSIGN(request.memory, create_memory(memory, memory_mib, user_.id()), "");
+  request.shared_memory = true;
+  request.user = user_.id();
+  request.egress = request_.egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
+  vmm::BootFiles boot;
+  DM_ASSIGN(boot.kernel, os::open_file(support_.base.kernel, O_RDONLY), "");
+  DM_ASSIGN(boot.initramfs, os::open_file(support_.initramfs, O_RDONLY), "");
+  boot.command_line = command_line(engine, role);
+  request.boot = std::move(boot);
+  DM_ASSIGN(std::unique_ptr<Guest> guest, Guest::start(support_.vm.guest, std::move(request), context), "");
+  if (auto booted = guest->boot(context.within(kBootTimeout)); !booted) {
+    (void)guest->end(os::Context::with_timeout(seconds(30)));
+    return fail(std::move(booted).error());
+  }
+  return guest;
+}
+
+ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
+  auto blank = support_.bases.blank_disk(request_.size.disk_bytes, context);
+  if (!blank) {
+    return tl::unexpected(internal(blank.error()));
+  }
+  if (auto copied = os::copy_sparsely(*blank, work_ / "disk", context); !copied) {
+    return tl::unexpected(internal(copied.error()));
+  }
+  auto booted = boot_guest("builder",
+                           support_.base.builder_root,
+                           {"root", "containers", "application", "context"},
+                           work_ / "builder-memory",
+                           kBuilderMemoryMib,
+                           kBuilderVcpus,
+                           context);
+  if (!booted) {
+    return tl::unexpected(internal(booted.error()));
+  }
+  guest_ = *std::move(booted);
+
+  protocol::Exec exec;
+  exec.argv = {"/bin/sh", "-s"};
+  exec.environment = {{"DORMOUSE_SUBSTITUTE_BASE", support_.substitute_base}};
+  std::string last;  // the end of the output, for the reason
+  const auto output = [&](std::string_view text) {
+    observer_.log(text);
+    last.append(text);
+    if (last.size() > 8192) {
+      last.erase(0, last.size() - 4096);
+    }
+  };
+  auto ended = guest_->agent().exec(exec, managed_base::build_image_script(), output, context);
+  if (!ended) {
+    return tl::unexpected(internal(ended.error()));
+  }
+  using managed_base::BuildImageExit;
+  const int code = ended->status.exit_code.value_or(static_cast<int>(BuildImageExit::kInternal));
+  if (code == static_cast<int>(BuildImageExit::kDiskFull)) {
+    return tl::unexpected(failure("DISK_STORAGE_FULL", "The build's disk is full."));
+  }
+  if (code == static_cast<int>(BuildImageExit::kDockerfileFailed) ||
+      code == static_cast<int>(BuildImageExit::kBaseUnavailable)) {
+    return tl::unexpected(failure("CONTAINER_BUILD_FAILED",
+                                  "The container image build failed. Last output: " + os::last_lines(last, 5)));
+  }
+  if (code != 0) {
+    return tl::unexpected(internal(Error(ErrorKind::kInternal, "build-image.sh: " + os::last_lines(last, 5))));
+  }
+  // What a user should know was written into the result by the script.
+  std::string record;
+  protocol::Exec show;
+  show.argv = {"/bin/cat", "/var/lib/dormouse/application/application.json"};
+  const auto collect = [&](std::string_view text) { record.append(text.substr(0, (1U << 20U) - record.size())); };
+  if (!guest_->agent().exec(show, std::string_view(), collect, context)) {
+    record.clear();
+  }
+  boost::system::error_code ignored;
+  if (const json::value parsed = json::parse(record, ignored); parsed.is_object()) {
+    if (const json::value* const notices = parsed.get_object().if_contains("notices"); notices && notices->is_array()) {
+      for (const json::value& notice : notices->get_array()) {
+        if (notice.is_string() && result_.notices.size() < 16) {
+          result_.notices.emplace_back(notice.get_string().subview(0, 1000));
+        }
+      }
+    }
+  }
+  // A clean end, so that the disk is whole; a guest that does not manage it has failed.
+  auto stopped = guest_->agent().shutdown(context);
+  if (stopped) {
+    stopped = guest_->vmm().process().wait(context.within(seconds(60))).map([](const os::ProcessEnd&) {});
+  }
+  (void)guest_->end(os::Context::with_timeout(seconds(30)));
+  guest_.reset();
+  if (!stopped) {
+    return tl::unexpected(internal(stopped.error()));
+  }
+  ::unlink((work_ / "builder-memory").c_str());
+  ::unlink((work_ / "context.tar").c_str());
+  result_.code_install_bytes = allocated(work_ / "disk");
+  return {};
+}
+
+// --- application ---
+
+ImageBuilder::Outcome ImageBuilder::start_application(const os::Context& context) {
+  auto booted = boot_guest("application",
+                           support_.base.root,
+                           {"root", "containers", "application"},
+                           work_ / snapshot::kMemoryFile,
+                           request_.size.memory_mib,
+                           request_.size.vcpus,
+                           context);
+  if (!booted) {
+    return tl::unexpected(internal(booted.error()));
+  }
+  guest_ = *std::move(booted);
+  protocol::StartApplication start;
+  start.environment = request_.environment;
+  start.all_capabilities = request_.all_capabilities;
+  if (auto started = guest_->agent().start_application(start, context.within(seconds(120))); !started) {
+    return tl::unexpected(
+        failure("CONTAINER_BUILD_FAILED", "The application could not be started: " + started.error().message() + "."));
+  }
+  return wait_until_ready(context);
+}
+
+ImageBuilder::Outcome ImageBuilder::wait_until_ready(const os::Context& context) {
+  if (request_.hooks.ready.enabled) {
+    return poll_hook("ready", request_.hooks.ready, guest_->agent(), context);
+  }
+  const os::Context grace = context.within(kStartGrace);
+  while (grace.check("start")) {
+    if (auto alive = check_alive(guest_->agent(), context); !alive) {
+      return alive;
+    }
+    if (guest_->agent().connect(kDefaultPort, grace.within(seconds(5)))) {
+      return {};
+    }
+    (void)grace.pause(milliseconds(200), "start");
+  }
+  return {};
+}
+
+ImageBuilder::Outcome ImageBuilder::check_alive(const AgentClient& agent, const os::Context& context) {
+  const auto state = agent.hello(context.within(seconds(30)));
+  if (!state) {
+    return tl::unexpected(internal(state.error()));
+  }
+  if (state->application == protocol::ApplicationState::kRunning) {
+    return {};
+  }
+  // It has ended: the first events of a watch are its output and how it ended.
+  std::string output;
+  std::string how = "ended";
+  protocol::WatchDecoder decoder(0);
+  if (auto watch = agent.watch(0, context.within(seconds(10)))) {
+    const os::Context reading = context.within(seconds(10));
+    std::array<char, 8192> piece;
+    for (bool more = true; more && reading.wait(watch->get(), POLLIN, "read the application's end");) {
+      const ssize_t got = ::read(watch->get(), piece.data(), piece.size());
+      if (got <= 0) {
+        break;
+      }
+      decoder.feed({piece.data(), static_cast<std::size_t>(got)});
+      for (auto event = decoder.next(); more && event && *event; event = decoder.next()) {
+        if (const auto* const text = std::get_if<protocol::OutputChunk>(&**event)) {
+          output += text->bytes;
+        } else {
+          const auto& exit = std::get<protocol::ApplicationExit>(**event);
+          how = exit.out_of_memory ? "was killed because memory ran out"
+                : exit.status.exit_code
+                    ? fmt::format("ended with exit code {}", *exit.status.exit_code)
+                    : fmt::format("was ended by signal {}", exit.status.signal.value_or(0));
+          more = false;
+        }
+      }
+    }
+  }
+  observer_.log(output);
+  return tl::unexpected(failure(
+      "CONTAINER_BUILD_FAILED",
+      fmt::format("The application {} before the snapshot was taken. Last output: {}", how, os::last_lines(output, 5))));
+}
+
+ImageBuilder::Outcome ImageBuilder::poll_hook(const char* name,
+                                              const Hook& hook,
+                                              const AgentClient& agent,
+                                              const os::Context& context) {
+  const os::Context polling = context.within(hook.timeout);
+  http_client::HttpRequest request;
+  request.host = fmt::format("localhost:{}", request_.hooks.port);
+  request.path = std::string(kHookPrefix) + name;
+  for (milliseconds pause = kPollPause;; pause = std::min<milliseconds>(2 * pause, kPollPauseMax)) {
+    if (auto connection = agent.connect(request_.hooks.port, polling)) {
+      const auto answer = http_client::http_post(connection->get(), request, polling);
+      if (answer && answer->status == 200) {
+        return {};
+      }
+      if (answer && answer->status != 503 && answer->status >= 400) {
+        return tl::unexpected(failure("CONTAINER_BUILD_FAILED",
+                                      fmt::format("{} hook check failed: the application returned a {} error (HTTP {}) "
+                                                  "response",
+                                                  capitalised(name),
+                                                  answer->status < 500 ? "client" : "server",
+                                                  answer->status)));
+      }
+    }
+    if (auto alive = check_alive(agent, context); !alive) {
+      return alive;
+    }
+    if (polling.remaining().count() == 0) {
+      return tl::unexpected(failure(
+          "CONTAINER_BUILD_FAILED",
+          fmt::format("{} hook invocation timed out after {}", capitalised(name), iso_duration(hook.timeout))));
+    }
+    (void)polling.pause(pause, "wait for the hook");
+    if (auto going_on = context.check("build"); !going_on) {
+      return tl::unexpected(internal(going_on.error()));
+    }
+  }
+}
+
+// --- snapshot ---
+
+ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
+  const os::Context context = outer.within(kSnapshotTimeout);
+  const auto taken = [&]() -> Status {
+    protocol::Freeze freeze;
+    freeze.sync = true;
+    freeze.drop_caches = true;
+    DM_TRY(guest_->agent().freeze(freeze, context), "");
+    DM_TRY(guest_->vmm().stop(context), "");
+    {
+      DM_ASSIGN(const UniqueFd state, os::open_file(work_ / snapshot::kStateFile, O_WRONLY | O_CREAT | O_EXCL), "");
+      DM_TRY(guest_->vmm().save_state(state, context), "");
+    }
+    DM_TRY(guest_->end(context), "");
+    guest_.reset();
+
+    const fs::path staging = work_ / "snapshot";
+    DM_TRY(os::make_directories(staging), "");
+    for (const char* const name : {snapshot::kMemoryFile, snapshot::kStateFile, snapshot::kDiskFile}) {
+      DM_TRY(seal(work_ / name), "");
+      if (::rename((work_ / name).c_str(), (staging / name).c_str()) != 0) {
+        return fail_errno(fmt::format("move {}", name));
+      }
+    }
+    const Engine& engine = support_.vm.engine;
+    snapshot::SnapshotManifest manifest;
+    manifest.model = vmm::MachineModel{engine.acceleration,
+                                       request_.size.memory_mib,
+                                       request_.size.vcpus,
+                                       engine.tsc_khz,
+                                       {"root", "containers", "application"}};
+    manifest.base_key = support_.base.key;
+    manifest.qemu_version = engine.qemu_version;
+    manifest.all_capabilities = request_.all_capabilities;
+    manifest.memory_bytes = allocated(staging / snapshot::kMemoryFile);
+    manifest.state_bytes = fs::file_size(staging / snapshot::kStateFile);
+    manifest.disk_bytes = allocated(staging / snapshot::kDiskFile);
+    DM_ASSIGN(manifest.state_checksum, snapshot::checksum_of(staging / snapshot::kStateFile), "");
+    DM_TRY(os::publish_file(
+               staging / snapshot::kManifestFile, snapshot::encode(manifest), 0444, os::Durability::kDurable),
+           "");
+    DM_TRY(os::make_directories(request_.destination.parent_path()), "");
+    DM_TRY(os::rename_durably(staging, request_.destination), "");
+    result_.memory_snapshot_bytes = manifest.memory_bytes + manifest.state_bytes;
+    result_.disk_snapshot_bytes = manifest.disk_bytes - std::min(manifest.disk_bytes, result_.code_install_bytes);
+    return {};
+  }();
+  if (!taken) {
+    return tl::unexpected(internal(taken.error()));
+  }
+  return {};
+}
+
+// --- validate ---
+
+ImageBuilder::Outcome ImageBuilder::validate(const os::Context& context) {
+  if (!request_.hooks.validate.enabled) {
+    return {};
+  }
+  Vm clone(support_.vm, fmt::format("build-{}-validate", request_.build_id), work_ / "validate");
+  const ScopeExit withdraw([&] { (void)clone.terminate(); });
+  LaunchRequest launch;
+  launch.snapshot = request_.destination;
+  launch.egress = request_.egress;
+  Outcome validated;
+  if (auto launched = clone.launch(launch, context); !launched) {
+    validated = tl::unexpected(internal(launched.error()));
+  } else {
+    validated = poll_hook("validate", request_.hooks.validate, clone.guest()->agent(), context);
+  }
+  if (!validated) {
+    (void)os::remove_tree(request_.destination);
+  }
+  return validated;
+}
+
+}  // namespace dormouse::host

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "host/guest.h"
+#include "host/host.h"
+#include "host/user_pool.h"
+#include "host/vm.h"
+#include "managed_base/managed_base.h"
+
+namespace dormouse::host {
+
+// What builds of one host share; outlives them.
+struct BuildSupport {
+  VmSupport& vm;
+  const managed_base::ManagedBaseStore& bases;
+  managed_base::ManagedBase base;
+  std::filesystem::path initramfs;
+  std::string substitute_base = "auto";  // DORMOUSE_SUBSTITUTE_BASE of build-image.sh
+};
+
+// Makes a snapshot from a zip (specification section 5.2), in five phases:
+//
+//     archive      the zip is checked and becomes a tar, which guests get as a disk
+//     container    the Dockerfile runs in a builder guest, which is thrown away; its result is a disk
+//     application  a fresh guest, whose kernel and agent no RUN has touched, starts the application and waits for /ready
+//     snapshot     memory, device state and disk are taken and published by one rename
+//     validate     /validate in a clone that is thrown away; when it fails the snapshot is withdrawn
+//
+// One object makes one build. Whatever happens, processes and the working directory are gone when build() returns.
+class ImageBuilder {
+ public:
+  ImageBuilder(BuildSupport& support,
+               const BuildRequest& request,
+               std::filesystem::path work,
+               BuildObserver& observer);
+
+  tl::expected<BuildResult, BuildFailure> build(const os::Context& context);
+
+ private:
+  using Outcome = tl::expected<void, BuildFailure>;
+
+  Outcome convert(const os::Context& context);
+  Outcome run_dockerfile(const os::Context& context);
+  Outcome start_application(const os::Context& context);
+  Outcome wait_until_ready(const os::Context& context);
+  Outcome take_snapshot(const os::Context& context);
+  Outcome validate(const os::Context& context);
+
+  Result<std::unique_ptr<Guest>> boot_guest(const char* role,
+                                            const std::filesystem::path& root,
+                                            std::vector<std::string> disks,
+                                            const std::filesystem::path& memory,
+                                            std::uint32_t memory_mib,
+                                            std::uint32_t vcpus,
+                                            const os::Context& context);
+  Result<vmm::DiskFiles> disk_file(const std::string& serial, const std::filesystem::path& root) const;
+  // Polls a build hook until it answers 200.
+  Outcome poll_hook(const char* name, const Hook& hook, const AgentClient& agent, const os::Context& context);
+  Outcome check_alive(const AgentClient& agent, const os::Context& context);
+  BuildFailure internal(const Error& error) const;
+
+  BuildSupport& support_;
+  const BuildRequest& request_;
+  const std::filesystem::path work_;
+  BuildObserver& observer_;
+  UserPool::Lease user_;
+  std::unique_ptr<Guest> guest_;
+  BuildResult result_;
+};
+
+}  // namespace dormouse::host

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace dormouse::host {
+
+// Where things are in the data directory.
+class Layout {
+ public:
+  explicit Layout(std::filesystem::path root) : root_(std::move(root)) {}
+
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path microvms() const { return root_ / "microvms"; }
+  std::filesystem::path microvm(const std::string& microvm_id) const { return microvms() / microvm_id; }
+  std::filesystem::path builds() const { return root_ / "builds"; }
+  std::filesystem::path prepared() const { return root_ / "prepared"; }  // empty overlays, made once
+
+ private:
+  std::filesystem::path root_;
+};
+
+}  // namespace dormouse::host

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/local_host.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/scope_exit.h"
+#include "http_client/http_call.h"
+#include "os/command.h"
+#include "os/file.h"
+#include "os/host_facts.h"
+#include "vmm/acceleration.h"
+
+namespace dormouse::host {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kMemoryReserveBytes = 512ULL << 20U;  // what a launch must leave to the host
+
+std::vector<std::string> plain_environment() { return {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}; }
+
+// "7.2.17" of "QEMU emulator version 7.2.17 (Debian ...)".
+Result<std::string> version_of_qemu(const std::string& program, const os::Context& context) {
+  DM_ASSIGN(const std::string output,
+            os::run_for_output({{program, "--version"}, plain_environment()}, 65'536, context),
+            "ask QEMU for its version");
+  const std::string marker = "version ";
+  const std::size_t begin = output.find(marker);
+  if (begin == std::string::npos) {
+    return fail(ErrorKind::kInternal, "ask QEMU for its version: '" + output + "' is not understood");
+  }
+  const std::size_t start = begin + marker.size();
+  return output.substr(start, output.find_first_of(" \n", start) - start);
+}
+
+// The numbers among the names in a directory; for /proc.
+std::vector<int> numbers_in(const char* directory) {
+  std::vector<int> numbers;
+  DIR* const opened = ::opendir(directory);
+  if (!opened) {
+    return numbers;
+  }
+  const ScopeExit close([&] { ::closedir(opened); });
+  while (const dirent* const entry = ::readdir(opened)) {
+    const std::string_view name = entry->d_name;
+    int number = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), number).ptr == name.data() + name.size()) {
+      numbers.push_back(number);
+    }
+  }
+  return numbers;
+}
+
+// Turns the making of a base into a sentence that says how far it is.
+class BaseProgress final : public managed_base::ProgressObserver {
+ public:
+  explicit BaseProgress(std::function<void(std::string)> report) : report_(std::move(report)) {}
+  void step(std::string_view sentence, int number, int count) override {
+    log::info("making the managed base", {{"step", fmt::format("{}/{}", number, count)}, {"what", std::string(sentence)}});
+    report_(fmt::format("the managed base image is being made: step {} of {}, {}", number, count, sentence));
+  }
+  void log(std::string_view line) override { log::debug("managed base", {{"output", std::string(line)}}); }
+
+ private:
+  std::function<void(std::string)> report_;
+};
+
+}  // namespace
+
+std::string_view to_string(Isolation isolation) { return isolation == Isolation::kKvm ? "kvm" : "tcg"; }
+
+LocalHost::LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<network::EgressServer> egress)
+    : options_(std::move(options)),
+      layout_(options_.data_directory),
+      engine_(std::move(engine)),
+      bases_(options_.cache_directory),
+      egress_(std::move(egress)),
+      users_(options_.first_user, options_.users),
+      templates_(bases_),
+      guest_support_{{options_.qemu,
+                      (options_.program_directory / "dormouse-vmm-launch").string(),
+                      (options_.program_directory / "libdormouse-template-shim.so").string()},
+                     options_.data_directory,
+                     *egress_},
+      not_ready_("the daemon is starting") {
+  watcher_ = std::make_unique<Watcher>(
+      [this](const std::string& id, const VmExit& exit) {
+        if (exit_handler_) {
+          exit_handler_(id, exit);
+        }
+      },
+      [this](const std::string& id, std::string_view output) {
+        if (output_handler_) {
+          output_handler_(id, output);
+        }
+      });
+  vm_support_.reset(new VmSupport{guest_support_,
+                                  templates_,
+                                  users_,
+                                  *watcher_,
+                                  engine_,
+                                  [this](std::uint64_t size_bytes, const os::Context& context) {
+                                    return empty_overlay(size_bytes, context);
+                                  }});
+}
+
+LocalHost::~LocalHost() {
+  stop_.cancel();
+  if (preparation_.joinable()) {
+    preparation_.join();
+  }
+}
+
+Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, const os::Context& context) {
+  const std::string launcher = (options.program_directory / "dormouse-vmm-launch").string();
+  Engine engine;
+  DM_ASSIGN(const vmm::AccelerationVerdict verdict,
+            vmm::choose_acceleration(options.acceleration, launcher, context),
+            "");
+  engine.acceleration = verdict.acceleration;
+  engine.acceleration_reason = verdict.reason;
+  DM_ASSIGN(engine.qemu_version, version_of_qemu(options.qemu, context), "");
+  engine.tsc_khz = vmm::measure_tsc_khz();
+  log::info("the host was probed",
+            {{"isolation", std::string(vmm::to_string(engine.acceleration))},
+             {"reason", engine.acceleration_reason},
+             {"qemu", engine.qemu_version},
+             {"tsc_khz", std::to_string(engine.tsc_khz)}});
+  network::EgressServer::Options egress_options;
+  egress_options.policy = options.egress_policy;
+  DM_ASSIGN(std::unique_ptr<network::EgressServer> egress,
+            network::EgressServer::start(std::move(egress_options)),
+            "start the egress relay");
+  DM_TRY(os::make_directories(options.data_directory), "");
+  options.data_directory = fs::canonical(options.data_directory);
+  return std::unique_ptr<LocalHost>(new LocalHost(std::move(options), std::move(engine), std::move(egress)));
+}
+
+void LocalHost::on_exit(ExitHandler handler) { exit_handler_ = std::move(handler); }
+void LocalHost::on_output(OutputHandler handler) { output_handler_ = std::move(handler); }
+
+Isolation LocalHost::isolation() const {
+  return engine_.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;
+}
+
+std::optional<std::string> LocalHost::not_ready() const {
+  const std::lock_guard lock(mutex_);
+  return not_ready_;
+}
+
+void LocalHost::set_not_ready(std::optional<std::string> reason) {
+  const std::lock_guard lock(mutex_);
+  not_ready_ = std::move(reason);
+}
+
+void LocalHost::prepare_base() {
+  const os::Context context(stop_, std::chrono::steady_clock::now() + minutes(30));
+  BaseProgress progress([this](std::string sentence) { set_not_ready(std::move(sentence)); });
+  const auto prepared = [&]() -> Status {
+    managed_base::BuildOptions wanted;
+    wanted.kernel = options_.kernel;
+    managed_base::ManagedBaseStore store(options_.cache_directory);
+    DM_ASSIGN(managed_base::ManagedBase base, store.ensure(wanted, progress, context), "");
+    if (!base.notice.empty()) {
+      log::warning("managed base", {{"notice", base.notice}});
+    }
+    DM_ASSIGN(fs::path initramfs, bases_.initramfs(base, options_.program_directory / "dormouse-agent"), "");
+    auto support = std::unique_ptr<BuildSupport>(
+        new BuildSupport{*vm_support_, bases_, std::move(base), std::move(initramfs), options_.substitute_base});
+    const std::lock_guard lock(mutex_);
+    build_support_ = std::move(support);
+    not_ready_.reset();
+    return {};
+  }();
+  if (!prepared) {
+    log::error("the managed base cannot be made", {{"error", prepared.error().message()}});
+    set_not_ready("the managed base image cannot be made: " + prepared.error().message() +
+                  "; see `dormouse doctor`, then restart the daemon");
+  }
+}
+
+// --- images ---
+
+tl::expected<BuildResult, BuildFailure> LocalHost::build(const BuildRequest& request,
+                                                         BuildObserver& observer,
+                                                         const os::Context& context) {
+  BuildSupport* support = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    support = build_support_.get();
+  }
+  if (!support) {
+    return tl::unexpected(BuildFailure{"INTERNAL_PLATFORM_ERROR",
+                                       "This host is not ready: " + not_ready().value_or("it is starting") + ".",
+                                       std::nullopt});
+  }
+  ImageBuilder builder(*support, request, layout_.builds() / (request.build_id + ".work"), observer);
+  return builder.build(context);
+}
+
+Status LocalHost::remove_snapshot(const fs::path& snapshot) { return os::remove_tree(snapshot); }
+
+Result<fs::path> LocalHost::empty_overlay(std::uint64_t size_bytes, const os::Context& context) {
+  const std::lock_guard lock(overlay_mutex_);
+  const fs::path path = layout_.prepared() / fmt::format("overlay-{}.qcow2", size_bytes);
+  if (::access(path.c_str(), F_OK) == 0) {
+    return path;
+  }
+  DM_TRY(os::make_directories(layout_.prepared()), "");
+  const fs::path temporary = path.string() + ".tmp";
+  DM_ASSIGN(const std::string ignored,
+            os::run_for_output({{"/usr/bin/qemu-img",
+                                 "create",
+                                 "-q",
+                                 "-f",
+                                 "qcow2",
+                                 temporary.string(),
+                                 std::to_string(size_bytes)},
+                                plain_environment()},
+                               65'536,
+                               context),
+            "make an empty overlay");
+  DM_TRY(os::rename_durably(temporary, path), "");
+  return path;
+}
+
+// --- VMs ---
+
+std::shared_ptr<Vm> LocalHost::find(const std::string& microvm_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = vms_.find(microvm_id);
+  return found == vms_.end() ? nullptr : found->second;
+}
+
+Result<std::shared_ptr<Guest>> LocalHost::running(const std::string& microvm_id) const {
+  const std::shared_ptr<Vm> vm = find(microvm_id);
+  std::shared_ptr<Guest> guest = vm ? vm->guest() : nullptr;
+  if (!guest) {
+    return fail(ErrorKind::kConflict, microvm_id + " does not run");
+  }
+  return guest;
+}
+
+// A clone's memory grows as it writes, up to its peak: it must fit the machine, and there must be room to begin with.
+Status LocalHost::admit(const LaunchRequest& request) const {
+  DM_ASSIGN(const snapshot::SnapshotManifest manifest, snapshot::read_snapshot(request.snapshot), "");
+  DM_ASSIGN(const os::MemoryFacts memory, os::memory_facts(), "");
+  const std::uint64_t peak = std::uint64_t{manifest.model.memory_mib} << 20U;
+  if (peak + kMemoryReserveBytes > memory.total_bytes) {
+    return fail(ErrorKind::kResourceExhausted,
+                fmt::format("the VM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller "
+                            "minimumMemoryInMiB",
+                            peak >> 20U,
+                            memory.total_bytes >> 20U));
+  }
+  if (memory.available_bytes < kMemoryReserveBytes) {
+    return fail(ErrorKind::kResourceExhausted,
+                fmt::format("the host has {} MiB of memory left, and a launch must leave {} MiB: suspend or terminate VMs",
+                            memory.available_bytes >> 20U,
+                            kMemoryReserveBytes >> 20U));
+  }
+  return {};
+}
+
+Result<LaunchResult> LocalHost::launch(const LaunchRequest& request, const os::Context& context) {
+  DM_TRY(admit(request), "");
+  auto vm = std::make_shared<Vm>(*vm_support_, request.microvm_id, layout_.microvm(request.microvm_id));
+  {
+    const std::lock_guard lock(mutex_);
+    if (!vms_.emplace(request.microvm_id, vm).second) {
+      return fail(ErrorKind::kConflict, request.microvm_id + " exists already");
+    }
+  }
+  if (auto launched = vm->launch(request, context); !launched) {
+    const std::lock_guard lock(mutex_);
+    vms_.erase(request.microvm_id);
+    return fail(std::move(launched).error());
+  }
+  return LaunchResult{isolation(), engine_.acceleration_reason};
+}
+
+Result<SuspendResult> LocalHost::suspend(const std::string& microvm_id, const os::Context& context) {
+  const std::shared_ptr<Vm> vm = find(microvm_id);
+  if (!vm) {
+    return fail(ErrorKind::kNotFound, microvm_id + " is not on this host");
+  }
+  return vm->suspend(context);
+}
+
+Status LocalHost::resume(const std::string& microvm_id, const os::Context& context) {
+  const std::shared_ptr<Vm> vm = find(microvm_id);
+  if (!vm) {
+    return fail(ErrorKind::kDataLoss, microvm_id + " is not on this host");
+  }
+  return vm->resume(context);
+}
+
+Status LocalHost::terminate(const std::string& microvm_id) {
+  const std::shared_ptr<Vm> vm = find(microvm_id);
+  if (!vm) {
+    return {};
+  }
+  DM_TRY(vm->terminate(), "");
+  const std::lock_guard lock(mutex_);
+  vms_.erase(microvm_id);
+  return {};
+}
+
+Result<UniqueFd> LocalHost::dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) {
+  DM_ASSIGN(const std::shared_ptr<Guest> guest, running(microvm_id), "dial");
+  return guest->agent().connect(port, context);
+}
+
+Result<HookAnswer> LocalHost::call_hook(const std::string& microvm_id, const HookCall& call, const os::Context& context) {
+  DM_ASSIGN(const std::shared_ptr<Guest> guest, running(microvm_id), "call " + call.path);
+  DM_ASSIGN(const UniqueFd connection, guest->agent().connect(call.port, context), "call " + call.path);
+  http_client::HttpRequest request;
+  request.host = fmt::format("localhost:{}", call.port);
+  request.path = call.path;
+  request.body = call.body;
+  if (!call.body.empty()) {
+    request.content_type = "application/json";
+  }
+  DM_ASSIGN(const http_client::HttpAnswer answer,
+            http_client::http_post(connection.get(), request, context),
+            "call " + call.path);
+  return HookAnswer{answer.status};
+}
+
+std::optional<int> LocalHost::vmm_process(const std::string& microvm_id) const {
+  const std::shared_ptr<Vm> vm = find(microvm_id);
+  return vm ? vm->process() : std::nullopt;
+}
+
+// --- start ---
+
+// Ends the processes that an earlier daemon on this data directory started and that no VM claims: builders, clones that
+// were being validated, VMs that were being launched.
+void LocalHost::kill_strays(const std::vector<int>& known) const {
+  const std::string mark = "DORMOUSE_DATA_DIRECTORY=" + options_.data_directory.string();
+  for (const int pid : numbers_in("/proc")) {
+    if (std::find(known.begin(), known.end(), pid) != known.end()) {
+      continue;
+    }
+    const auto environment = os::read_file("/proc/" + std::to_string(pid) + "/environ", 1U << 20U);
+    const std::string end(1, '\0');
+    if (!environment || (end + *environment + end).find(end + mark + end) == std::string::npos) {
+      continue;
+    }
+    const auto start_time = os::start_time_of(pid);
+    if (auto process = start_time ? os::Process::open(pid, *start_time)
+                                  : Result<os::Process>(fail(ErrorKind::kNotFound, "gone"))) {
+      log::warning("ending a process that an earlier daemon left", {{"pid", std::to_string(pid)}});
+      process->kill(SIGKILL);
+      (void)process->wait(os::Context::with_timeout(seconds(10)));
+    }
+  }
+}
+
+Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) {
+  DM_TRY(os::make_directories(layout_.microvms()), "");
+  std::vector<RecoveredVm> found;
+  std::vector<int> known;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(layout_.microvms(), error)) {
+    const std::string id = entry.path().filename().string();
+    auto vm = std::make_shared<Vm>(*vm_support_, id, entry.path());
+    found.push_back(vm->recover(context.within(seconds(30))));
+    if (found.back().state == RecoveredVm::State::kGone) {
+      continue;
+    }
+    if (const auto pid = vm->process()) {
+      known.push_back(*pid);
+    }
+    const std::lock_guard lock(mutex_);
+    vms_.emplace(id, std::move(vm));
+  }
+  if (error) {
+    return fail(Error::from_errno(error.value(), "list " + layout_.microvms().string()));
+  }
+  kill_strays(known);
+  for (const fs::directory_entry& entry : fs::directory_iterator(layout_.builds(), error)) {
+    if (entry.path().extension() == ".work") {
+      DM_TRY(os::remove_tree(entry.path()), "");
+    }
+  }
+  preparation_ = std::thread([this] { prepare_base(); });
+  return found;
+}
+
+}  // namespace dormouse::host

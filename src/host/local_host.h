@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "host/guest.h"
+#include "host/host.h"
+#include "host/image_builder.h"
+#include "host/layout.h"
+#include "host/template_store.h"
+#include "host/user_pool.h"
+#include "host/vm.h"
+#include "host/watcher.h"
+#include "managed_base/managed_base.h"
+#include "network/address_policy.h"
+#include "network/egress_server.h"
+
+namespace dormouse::host {
+
+struct LocalHostOptions {
+  std::filesystem::path data_directory;
+  std::filesystem::path cache_directory = "/var/cache/dormouse";
+  std::filesystem::path program_directory;  // where dormouse-agent, dormouse-vmm-launch and the shim are
+  std::string qemu = "/usr/bin/qemu-system-x86_64";
+  std::string acceleration = "auto";  // auto, kvm, tcg
+  std::optional<std::filesystem::path> kernel;
+  std::string substitute_base = "auto";
+  unsigned first_user = 200'000;  // VMMs run as user ids from here on
+  unsigned users = 4096;
+  network::AddressPolicy egress_policy;
+};
+
+// This machine as a host of VMs. Needs root. The managed base is made in the background after recover(), with the progress
+// in not_ready().
+class LocalHost final : public Host {
+ public:
+  // Probes the machine: acceleration, QEMU, the counter's rate. Takes about a second.
+  static Result<std::unique_ptr<LocalHost>> create(LocalHostOptions options, const os::Context& context);
+  ~LocalHost() override;  // VMs run on
+
+  tl::expected<BuildResult, BuildFailure> build(const BuildRequest& request,
+                                                BuildObserver& observer,
+                                                const os::Context& context) override;
+  Result<LaunchResult> launch(const LaunchRequest& request, const os::Context& context) override;
+  Result<SuspendResult> suspend(const std::string& microvm_id, const os::Context& context) override;
+  Status resume(const std::string& microvm_id, const os::Context& context) override;
+  Status terminate(const std::string& microvm_id) override;
+  Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) override;
+  Result<HookAnswer> call_hook(const std::string& microvm_id, const HookCall& call, const os::Context& context) override;
+  Result<std::vector<RecoveredVm>> recover(const os::Context& context) override;
+  Status remove_snapshot(const std::filesystem::path& snapshot) override;
+  std::optional<int> vmm_process(const std::string& microvm_id) const override;
+  std::optional<std::string> not_ready() const override;
+  Isolation isolation() const override;
+  std::string isolation_reason() const override { return engine_.acceleration_reason; }
+  void on_exit(ExitHandler handler) override;
+  void on_output(OutputHandler handler) override;
+
+ private:
+  LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<network::EgressServer> egress);
+
+  std::shared_ptr<Vm> find(const std::string& microvm_id) const;
+  Result<std::shared_ptr<Guest>> running(const std::string& microvm_id) const;
+  Status admit(const LaunchRequest& request) const;
+  Result<std::filesystem::path> empty_overlay(std::uint64_t size_bytes, const os::Context& context);
+  void prepare_base();
+  void set_not_ready(std::optional<std::string> reason);
+  void kill_strays(const std::vector<int>& known) const;
+
+  const LocalHostOptions options_;
+  const Layout layout_;
+  const Engine engine_;
+  const managed_base::ManagedBaseStore bases_;
+  std::unique_ptr<network::EgressServer> egress_;
+  UserPool users_;
+  TemplateStore templates_;
+  GuestSupport guest_support_;
+  ExitHandler exit_handler_;
+  OutputHandler output_handler_;
+  std::unique_ptr<Watcher> watcher_;
+  std::unique_ptr<VmSupport> vm_support_;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Vm>> vms_;  // guarded by mutex_
+  std::optional<std::string> not_ready_;            // guarded by mutex_
+  std::unique_ptr<BuildSupport> build_support_;     // guarded by mutex_ until set; then constant
+  std::mutex overlay_mutex_;                        // one makes an empty overlay at a time
+
+  os::Cancellation stop_;
+  std::thread preparation_;
+};
+
+}  // namespace dormouse::host

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/template_store.h"
+
+#include <fcntl.h>
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "os/file.h"
+
+namespace dormouse::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::shared_ptr<const Template>> load(const fs::path& directory, const managed_base::ManagedBaseStore& bases) {
+  auto loaded = std::make_shared<Template>();
+  DM_ASSIGN(loaded->manifest, snapshot::read_snapshot(directory), "");
+  auto base = bases.find(loaded->manifest.base_key);
+  if (!base) {
+    return fail(std::move(base).error().with_context("the managed base that the snapshot stands on"));
+  }
+  DM_ASSIGN(const std::uint64_t checksum, snapshot::checksum_of(directory / snapshot::kStateFile), "");
+  if (checksum != loaded->manifest.state_checksum) {
+    return fail(ErrorKind::kDataLoss, "the device state does not verify");
+  }
+  DM_ASSIGN(loaded->memory, os::open_file(directory / snapshot::kMemoryFile, O_RDONLY), "");
+  const std::uint64_t memory_bytes = std::uint64_t{loaded->manifest.model.memory_mib} << 20U;
+  if (os::size_of(loaded->memory.get()) != memory_bytes) {
+    return fail(ErrorKind::kDataLoss, "the memory file has not the machine's size");
+  }
+  DM_ASSIGN(loaded->state, os::open_file(directory / snapshot::kStateFile, O_RDONLY), "");
+  DM_ASSIGN(loaded->disk, os::open_file(directory / snapshot::kDiskFile, O_RDONLY), "");
+  DM_ASSIGN(loaded->root, os::open_file(base->root, O_RDONLY), "");
+  DM_ASSIGN(loaded->containers, os::open_file(base->containers, O_RDONLY), "");
+  return loaded;
+}
+
+}  // namespace
+
+Result<UniqueFd> duplicate(const UniqueFd& fd) {
+  const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) {
+    return fail_errno("duplicate a descriptor");
+  }
+  return UniqueFd(copy);
+}
+
+Result<UniqueFd> Template::open_state() const {
+  return os::open_file(fmt::format("/proc/self/fd/{}", state.get()), O_RDONLY);
+}
+
+Result<std::vector<vmm::DiskFiles>> Template::disks(UniqueFd overlay) const {
+  std::vector<vmm::DiskFiles> files;
+  for (const std::string& serial : manifest.model.disks) {
+    vmm::DiskFiles disk;
+    disk.serial = serial;
+    disk.read_only = serial != "application";
+    DM_ASSIGN(disk.base, duplicate(serial == "root" ? root : serial == "containers" ? containers : this->disk), "");
+    if (serial == "application") {
+      disk.overlay = std::move(overlay);
+    }
+    files.push_back(std::move(disk));
+  }
+  return files;
+}
+
+Result<std::shared_ptr<const Template>> TemplateStore::open(const fs::path& directory) {
+  const std::lock_guard lock(mutex_);
+  std::weak_ptr<const Template>& known = open_[directory.string()];
+  if (auto open = known.lock()) {
+    return open;
+  }
+  auto loaded = load(directory, bases_);
+  if (!loaded) {
+    open_.erase(directory.string());
+    return fail(std::move(loaded).error().with_context("open the snapshot"));
+  }
+  known = *loaded;
+  return loaded;
+}
+
+}  // namespace dormouse::host

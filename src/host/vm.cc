@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/vm.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/scope_exit.h"
+#include "os/file.h"
+#include "os/sparse_copy.h"
+#include "snapshot/guest_memory.h"
+
+namespace dormouse::host {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+constexpr seconds kLaunchTimeout{60};
+constexpr seconds kSuspendTimeout{60};
+constexpr seconds kEndTimeout{30};
+
+Status expect_running(const std::shared_ptr<Guest>& guest, const std::string& id) {
+  if (!guest) {
+    return fail(ErrorKind::kConflict, id + " does not run");
+  }
+  return {};
+}
+
+network::Egress to_network(Egress egress) {
+  return egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
+}
+
+}  // namespace
+
+Vm::Vm(VmSupport& support, std::string id, fs::path directory)
+    : support_(support), id_(std::move(id)), files_(std::move(directory)) {}
+
+Vm::~Vm() { support_.watcher.remove(id_); }
+
+std::shared_ptr<Guest> Vm::guest() const {
+  const std::lock_guard lock(mutex_);
+  return guest_;
+}
+
+std::optional<int> Vm::process() const {
+  const auto running = guest();
+  return running ? std::optional<int>(running->vmm().process().pid()) : std::nullopt;
+}
+
+void Vm::publish_guest(std::shared_ptr<Guest> guest) {
+  const std::lock_guard lock(mutex_);
+  guest_ = std::move(guest);
+}
+
+// --- launch ---
+
+Status Vm::prepare(const LaunchRequest& request, const os::Context& context) {
+  DM_ASSIGN(template_, support_.templates.open(request.snapshot), "");
+  DM_TRY(snapshot::check_fits(template_->manifest,
+                              support_.engine.acceleration,
+                              support_.engine.qemu_version,
+                              support_.engine.tsc_khz),
+         "");
+  DM_ASSIGN(user_, support_.users.take(), "");
+  DM_TRY(os::make_directories(files_.run_directory()), "");
+  record_ = VmRecord{request.snapshot, request.egress, user_.id(), 0, 0};
+  DM_ASSIGN(const fs::path empty, support_.empty_overlay(os::size_of(template_->disk.get()), context), "");
+  return os::copy_sparsely(empty, files_.overlay(), context);
+}
+
+Result<std::shared_ptr<Guest>> Vm::start_guest(const fs::path& snapshot, Egress egress, const os::Context& context) {
+  GuestRequest request;
+  request.name = id_;
+  request.directory = files_.run_directory();
+  request.model = template_->manifest.model;
+  DM_ASSIGN(request.memory, duplicate(template_->memory), "");
+  DM_ASSIGN(UniqueFd overlay, os::open_file(files_.overlay(), O_RDWR), "");
+  DM_ASSIGN(request.disks, template_->disks(std::move(overlay)), "");
+  request.user = user_.id();
+  request.egress = to_network(egress);
+  DM_ASSIGN(std::shared_ptr<Guest> guest, Guest::start(support_.guest, std::move(request), context), "");
+  record_.snapshot = snapshot;
+  record_.egress = egress;
+  record_.pid = guest->vmm().process().pid();
+  record_.process_start_time = guest->vmm().process().start_time();
+  if (auto written = files_.write_record(record_); !written) {
+    (void)guest->end(os::Context::with_timeout(kEndTimeout));
+    return fail(std::move(written).error());
+  }
+  return guest;
+}
+
+Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
+  const std::lock_guard operation(operation_);
+  const os::Context context = outer.within(kLaunchTimeout);
+  auto launched = [&]() -> Status {
+    DM_TRY(prepare(request, context), "");
+    DM_ASSIGN(std::shared_ptr<Guest> guest, start_guest(request.snapshot, request.egress, context), "");
+    publish_guest(guest);
+    DM_ASSIGN(const UniqueFd state, template_->open_state(), "");
+    DM_TRY(guest->vmm().load_state(state, context), "");
+    DM_TRY(guest->wake(true, context), "");
+    return support_.watcher.add(id_, *guest, 0, context);
+  }();
+  if (!launched) {
+    (void)end_guest();
+    (void)os::remove_tree(files_.directory());
+    return fail(std::move(launched).error().with_context("launch " + id_));
+  }
+  return {};
+}
+
+// --- suspend ---
+
+Result<SuspendedRecord> Vm::save(Guest& guest, SuspendResult& result, const os::Context& context) {
+  SuspendedRecord record;
+  record.snapshot = record_.snapshot;
+  record.egress = record_.egress;
+  record.qemu_version = support_.engine.qemu_version;
+  DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_WRONLY | O_CREAT | O_TRUNC), "");
+  DM_TRY(guest.vmm().save_state(state, context), "");
+  DM_ASSIGN(const UniqueFd pages, os::open_file(files_.pages(), O_WRONLY | O_CREAT | O_TRUNC), "");
+  DM_ASSIGN(const snapshot::GuestMemory memory,
+            snapshot::find_guest_memory(guest.vmm().process().pid(),
+                                        template_->memory,
+                                        std::uint64_t{template_->manifest.model.memory_mib} << 20U),
+            "");
+  DM_ASSIGN(const snapshot::SavedPages saved, snapshot::save_pages(memory, template_->memory, pages), "");
+  DM_TRY(os::sync(state.get(), "device state"), "");
+  DM_TRY(os::sync(pages.get(), "pages"), "");
+  // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
+  DM_ASSIGN(record.state_checksum, snapshot::checksum_of(files_.state()), "");
+  result.bytes_written = saved.file_bytes + os::size_of(state.get());
+  return record;
+}
+
+Result<SuspendResult> Vm::suspend(const os::Context& outer) {
+  const std::lock_guard operation(operation_);
+  const os::Context context = outer.within(kSuspendTimeout);
+  const std::shared_ptr<Guest> running = guest();
+  DM_TRY(expect_running(running, id_), "suspend");
+  DM_ASSIGN(const protocol::FreezeAnswer frozen, running->agent().freeze({}, context), "suspend " + id_);
+  const std::uint64_t output_offset = support_.watcher.remove(id_);
+  SuspendResult result;
+  auto suspended = [&]() -> Status {
+    DM_TRY(running->vmm().stop(context), "");
+    DM_ASSIGN(SuspendedRecord record, save(*running, result, context), "");
+    record.output_offset = output_offset;
+    return files_.publish_suspended(record);
+  }();
+  if (!suspended) {
+    files_.remove_suspended_files();
+    // The VM runs on, if it can; if not, the watcher finds its end.
+    const os::Context undoing = os::Context::with_timeout(kEndTimeout);
+    if (auto resumed = running->vmm().run(undoing); resumed) {
+      (void)running->agent().thaw(undoing);
+      (void)support_.watcher.add(id_, *running, output_offset, undoing);
+    }
+    return fail(std::move(suspended).error().with_context("suspend " + id_));
+  }
+  publish_guest(nullptr);
+  if (auto ended = running->end(os::Context::with_timeout(kEndTimeout)); !ended) {
+    log::warning("a suspended VM's process did not end", {{"vm", id_}, {"error", ended.error().message()}});
+  }
+  return result;
+}
+
+// --- resume ---
+
+Status Vm::load(Guest& guest, const SuspendedRecord& record, const os::Context& context) {
+  DM_ASSIGN(const UniqueFd pages, os::open_file(files_.pages(), O_RDONLY), "");
+  DM_ASSIGN(const snapshot::GuestMemory memory,
+            snapshot::find_guest_memory(guest.vmm().process().pid(),
+                                        template_->memory,
+                                        std::uint64_t{template_->manifest.model.memory_mib} << 20U),
+            "");
+  DM_TRY(snapshot::load_pages(memory, pages), "");
+  DM_ASSIGN(const std::uint64_t checksum, snapshot::checksum_of(files_.state()), "");
+  if (checksum != record.state_checksum) {
+    return fail(ErrorKind::kDataLoss, "the device state does not verify");
+  }
+  DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_RDONLY), "");
+  return guest.vmm().load_state(state, context);
+}
+
+Status Vm::resume(const os::Context& outer) {
+  const std::lock_guard operation(operation_);
+  const os::Context context = outer.within(kLaunchTimeout);
+  DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
+  auto loaded = [&]() -> Status {
+    DM_ASSIGN(template_, support_.templates.open(record.snapshot), "");
+    DM_TRY(snapshot::check_fits(template_->manifest,
+                                support_.engine.acceleration,
+                                support_.engine.qemu_version,
+                                support_.engine.tsc_khz),
+           "");
+    if (user_.id() == 0) {
+      DM_ASSIGN(user_, support_.users.take(), "");
+      record_.user = user_.id();
+    }
+    DM_ASSIGN(std::shared_ptr<Guest> guest, start_guest(record.snapshot, record.egress, context), "");
+    publish_guest(guest);
+    DM_TRY(load(*guest, record, context), "");
+    // From here on the overlay is written: the saved state must never be used again.
+    return files_.consume_suspended();
+  }();
+  if (!loaded) {
+    (void)end_guest();
+    return fail(std::move(loaded).error().with_context("resume " + id_));
+  }
+  const std::shared_ptr<Guest> running = guest();
+  auto awake = [&]() -> Status {
+    if (!running) {
+      return fail(ErrorKind::kCancelled, "terminated");
+    }
+    DM_TRY(running->wake(true, context), "");
+    return support_.watcher.add(id_, *running, record.output_offset, context);
+  }();
+  if (!awake) {
+    (void)end_guest();
+    return fail(ErrorKind::kDataLoss, "resume " + id_ + ": " + awake.error().message());
+  }
+  files_.remove_suspended_files();
+  return {};
+}
+
+// --- end ---
+
+Status Vm::end_guest() {
+  support_.watcher.remove(id_);
+  const std::shared_ptr<Guest> running = guest();
+  if (!running) {
+    return {};
+  }
+  publish_guest(nullptr);
+  return running->end(os::Context::with_timeout(kEndTimeout));
+}
+
+Status Vm::terminate() {
+  // Without its process the operation under way fails soon.
+  if (const auto running = guest()) {
+    running->vmm().process().kill(SIGKILL);
+  }
+  const std::lock_guard operation(operation_);
+  DM_TRY(end_guest(), "terminate " + id_);
+  template_.reset();
+  user_ = UserPool::Lease();
+  return os::remove_tree(files_.directory());
+}
+
+// --- after a restart ---
+
+Status Vm::attach(const VmRecord& record, const os::Context& context) {
+  DM_ASSIGN(os::Process process, os::Process::open(record.pid, record.process_start_time), "");
+  DM_ASSIGN(template_, support_.templates.open(record.snapshot), "");
+  DM_ASSIGN(std::shared_ptr<Guest> guest,
+            Guest::attach(support_.guest,
+                          id_,
+                          files_.run_directory(),
+                          std::move(process),
+                          to_network(record.egress),
+                          context),
+            "");
+  DM_ASSIGN(user_, support_.users.take(record.user), "");
+  // The daemon may have died in the middle of something. vCPUs that stand still: a suspension or a wake was under way, and
+  // the guest is woken as after a restore. An application that is frozen: a suspension had begun.
+  DM_ASSIGN(const bool running, guest->vmm().is_running(context), "");
+  DM_TRY(running ? guest->agent().thaw(context) : guest->wake(true, context), "");
+  DM_TRY(support_.watcher.add(id_, *guest, 0, context), "");
+  publish_guest(std::move(guest));
+  return {};
+}
+
+RecoveredVm Vm::recover(const os::Context& context) {
+  const std::lock_guard operation(operation_);
+  const auto kill = [](const VmRecord& record) {
+    if (auto process = os::Process::open(record.pid, record.process_start_time)) {
+      process->kill(SIGKILL);
+      (void)process->wait(os::Context::with_timeout(kEndTimeout));
+    }
+  };
+  RecoveredVm found{id_, RecoveredVm::State::kGone, {}};
+  auto record = files_.read_record();
+  if (record) {
+    record_ = *record;
+  }
+  if (files_.is_suspended()) {
+    // Durable, so it counts, whatever else is there: a process that had not been ended yet, or one that was loading it.
+    if (record) {
+      kill(*record);
+    }
+    found.state = RecoveredVm::State::kSuspended;
+    return found;
+  }
+  Status attached = record ? attach(*record, context) : Status(fail(std::move(record).error()));
+  if (attached) {
+    found.state = RecoveredVm::State::kRunning;
+    files_.remove_suspended_files();
+    return found;
+  }
+  log::warning("a VM could not be taken up again", {{"vm", id_}, {"error", attached.error().message()}});
+  found.reason = "The virtual machine did not outlive a restart of its host.";
+  support_.watcher.remove(id_);
+  kill(record_);
+  (void)os::remove_tree(files_.directory());
+  return found;
+}
+
+}  // namespace dormouse::host

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "host/guest.h"
+#include "host/host.h"
+#include "host/template_store.h"
+#include "host/user_pool.h"
+#include "host/vm_files.h"
+#include "host/watcher.h"
+
+namespace dormouse::host {
+
+// What does not change while the daemon runs and decides which snapshots fit.
+struct Engine {
+  vmm::Acceleration acceleration = vmm::Acceleration::kTcg;
+  std::string acceleration_reason;
+  std::string qemu_version;
+  std::uint64_t tsc_khz = 0;
+};
+
+// What the VMs of one host share; outlives them.
+struct VmSupport {
+  GuestSupport& guest;
+  TemplateStore& templates;
+  UserPool& users;
+  Watcher& watcher;
+  const Engine& engine;
+  // An empty qcow2 of this virtual size, to be copied.
+  std::function<Result<std::filesystem::path>(std::uint64_t size_bytes, const os::Context&)> empty_overlay;
+};
+
+// One VM on this machine: its files and, unless it is suspended, its guest.
+//
+// Operations run one at a time, except terminate(), which makes the one under way fail, and guest(), which is for dialling.
+class Vm {
+ public:
+  Vm(VmSupport& support, std::string id, std::filesystem::path directory);
+  ~Vm();  // leaves the process running
+  Vm(const Vm&) = delete;
+  Vm& operator=(const Vm&) = delete;
+
+  Status launch(const LaunchRequest& request, const os::Context& context);
+  Result<SuspendResult> suspend(const os::Context& context);
+  Status resume(const os::Context& context);
+  Status terminate();
+
+  // Takes up what an earlier daemon left. kSuspended and kRunning; for kGone the directory and a process are removed.
+  RecoveredVm recover(const os::Context& context);
+
+  // The guest while it runs. Keeps it from being destroyed, not from being ended.
+  std::shared_ptr<Guest> guest() const;
+  std::optional<int> process() const;
+
+ private:
+  Status prepare(const LaunchRequest& request, const os::Context& context);
+  Result<std::shared_ptr<Guest>> start_guest(const std::filesystem::path& snapshot, Egress egress, const os::Context& context);
+  Status load(Guest& guest, const SuspendedRecord& record, const os::Context& context);
+  Result<SuspendedRecord> save(Guest& guest, SuspendResult& result, const os::Context& context);
+  Status attach(const VmRecord& record, const os::Context& context);
+  void publish_guest(std::shared_ptr<Guest> guest);
+  Status end_guest();
+
+  VmSupport& support_;
+  const std::string id_;
+  const VmFiles files_;
+  std::mutex operation_;  // held by the operation under way
+
+  // Used by the operation under way only.
+  std::shared_ptr<const Template> template_;
+  UserPool::Lease user_;
+  VmRecord record_;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<Guest> guest_;           // guarded by mutex_
+  std::optional<os::Cancellation> cancel_;  // guarded by mutex_; of the operation under way
+  bool terminated_ = false;                // guarded by mutex_
+};
+
+}  // namespace dormouse::host

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files of one VM: DIR/microvms/<id>/
+//     vm.json         what runs: snapshot, user, process. Not durable: a VM that runs does not outlive its host
+//     overlay.qcow2   what the guest wrote to its disk
+//     suspended.json  present exactly while the VM is suspended; names state and pages. Published by one rename after
+//                     everything else is durable, and renamed away, durably, before a guest runs again over the overlay
+//     state pages     of the suspended VM
+//     run/            QMP socket and QEMU's messages of the process
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "base/error.h"
+#include "host/host.h"
+
+namespace dormouse::host {
+
+// vm.json
+struct VmRecord {
+  static constexpr int kFormat = 1;
+  std::filesystem::path snapshot;
+  Egress egress = Egress::kInternet;
+  unsigned user = 0;
+  int pid = 0;  // 0: none yet
+  std::uint64_t process_start_time = 0;
+};
+
+// suspended.json
+struct SuspendedRecord {
+  static constexpr int kFormat = 1;
+  std::filesystem::path snapshot;
+  Egress egress = Egress::kInternet;
+  std::string qemu_version;
+  std::uint64_t state_checksum = 0;  // XXH3-64; the pages carry their own
+  std::uint64_t output_offset = 0;   // of the application's output, reported so far
+};
+
+class VmFiles {
+ public:
+  explicit VmFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  const std::filesystem::path& directory() const { return directory_; }
+  std::filesystem::path run_directory() const { return directory_ / "run"; }
+  std::filesystem::path overlay() const { return directory_ / "overlay.qcow2"; }
+  std::filesystem::path state() const { return directory_ / "state"; }
+  std::filesystem::path pages() const { return directory_ / "pages"; }
+
+  Result<VmRecord> read_record() const;
+  Status write_record(const VmRecord& record) const;
+
+  bool is_suspended() const;
+  Result<SuspendedRecord> read_suspended() const;
+  Status publish_suspended(const SuspendedRecord& record) const;  // durable: the VM is suspended when this returns
+  Status consume_suspended() const;                               // durable: it is not any more
+  void remove_suspended_files() const;                            // state and pages, once consumed or never published
+
+ private:
+  std::filesystem::path suspended() const { return directory_ / "suspended.json"; }
+  std::filesystem::path directory_;
+};
+
+}  // namespace dormouse::host

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/watcher.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <variant>
+
+#include <boost/json/value.hpp>
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "protocol/watch_decoder.h"
+
+namespace dormouse::host {
+namespace {
+
+// What of a guest is watched: the low two bits of an epoll key.
+enum Source { kProcess = 0, kQmp = 1, kAgent = 2 };
+constexpr std::size_t kOutputBytesMax = 64U << 10U;  // read of one guest before the others have their turn
+
+VmExit vmm_exit(Guest& guest) {
+  VmExit exit;
+  const auto end = guest.vmm().process().wait(os::Context::with_timeout(std::chrono::milliseconds(100)));
+  if (end && end->exit_code == 0) {
+    exit.cause = VmExit::Cause::kGuestFailed;
+    exit.sentence = "The guest's kernel stopped.";
+    return exit;
+  }
+  exit.cause = VmExit::Cause::kVmmDied;
+  exit.signal = end ? end->signal : std::nullopt;
+  exit.sentence = fmt::format("The virtual machine monitor ended unexpectedly ({}).", end ? end->describe() : "unknown");
+  return exit;
+}
+
+VmExit application_exit(const protocol::ApplicationExit& end) {
+  VmExit exit;
+  exit.cause = VmExit::Cause::kApplicationExited;
+  exit.exit_code = end.status.exit_code;
+  exit.signal = end.status.signal;
+  exit.out_of_memory = end.out_of_memory;
+  exit.last_output = end.last_output;
+  // The service's wording; a process that a signal ended has the shell's exit code for it.
+  exit.sentence = fmt::format("Container Stopped with Exit Code: {}",
+                              end.status.exit_code ? *end.status.exit_code : 128 + end.status.signal.value_or(0));
+  return exit;
+}
+
+}  // namespace
+
+struct Watcher::Watched {
+  std::uint64_t key;
+  std::string id;
+  Guest* guest;
+  UniqueFd agent;
+  protocol::WatchDecoder decoder;
+  bool reported = false;
+};
+
+Watcher::Watcher(ExitHandler on_exit, OutputHandler on_output)
+    : on_exit_(std::move(on_exit)),
+      on_output_(std::move(on_output)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = 0;
+  if (!epoll_ || !wake_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "watcher");
+  }
+  thread_ = std::thread([this] { loop(); });
+}
+
+Watcher::~Watcher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+  thread_.join();
+}
+
+Status Watcher::register_source(Watched& watched, int source, int descriptor) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLRDHUP;
+  event.data.u64 = watched.key << 2U | static_cast<unsigned>(source);
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) {
+    return fail_errno("watch " + watched.id);
+  }
+  return {};
+}
+
+Status Watcher::add(const std::string& id, Guest& guest, std::uint64_t output_from, const os::Context& context) {
+  DM_ASSIGN(UniqueFd agent, guest.agent().watch(output_from, context), "watch " + id);
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t key = next_key_++;
+  auto made = std::make_unique<Watched>(
+      Watched{key, id, &guest, std::move(agent), protocol::WatchDecoder(output_from), false});
+  Watched& watched = *made;
+  watched_.emplace(key, std::move(made));
+  DM_TRY(register_source(watched, kProcess, guest.vmm().process().descriptor()), "");
+  DM_TRY(register_source(watched, kQmp, guest.vmm().qmp_descriptor()), "");
+  return register_source(watched, kAgent, watched.agent.get());
+}
+
+std::uint64_t Watcher::remove(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t offset = 0;
+  for (auto it = watched_.begin(); it != watched_.end();) {
+    if (it->second->id != id) {
+      ++it;
+      continue;
+    }
+    Watched& watched = *it->second;
+    offset = watched.decoder.next_offset();
+    for (const int descriptor :
+         {watched.guest->vmm().process().descriptor(), watched.guest->vmm().qmp_descriptor(), watched.agent.get()}) {
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+    }
+    it = watched_.erase(it);
+  }
+  return offset;
+}
+
+void Watcher::loop() {
+  std::array<epoll_event, 64> events;
+  for (;;) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      return;
+    }
+    for (int i = 0; i < count; ++i) {
+      const std::uint64_t data = events[static_cast<std::size_t>(i)].data.u64;
+      const auto found = watched_.find(data >> 2U);
+      if (found != watched_.end() && !found->second->reported) {
+        handle(*found->second, static_cast<int>(data & 3U));
+      }
+    }
+  }
+}
+
+void Watcher::handle(Watched& watched, int source) {
+  if (source == kAgent) {
+    read_output(watched);
+    return;
+  }
+  if (source == kProcess) {
+    report(watched, vmm_exit(*watched.guest));
+    return;
+  }
+  const auto events = watched.guest->vmm().take_events();
+  if (!events) {
+    // QEMU closed its side: the process's end follows, and that is the event that tells how.
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.guest->vmm().qmp_descriptor(), nullptr);
+    return;
+  }
+  for (const vmm::Qmp::Event& event : *events) {
+    const boost::json::value* const full = event.data.if_contains("nospace");
+    if (event.name == "BLOCK_IO_ERROR" && full && full->is_bool() && full->get_bool()) {
+      VmExit exit;
+      exit.cause = VmExit::Cause::kDiskFull;
+      exit.sentence = "The host's disk is full: the virtual machine could not write to its disk.";
+      report(watched, std::move(exit));
+      return;
+    }
+  }
+}
+
+void Watcher::read_output(Watched& watched) {
+  std::array<char, 8192> piece;
+  for (std::size_t total = 0; total < kOutputBytesMax;) {
+    const ssize_t got = ::recv(watched.agent.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+      break;
+    }
+    if (got <= 0) {
+      // The guest's agent let go. If the whole guest died, the process's end tells; else nobody watches any more.
+      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.agent.get(), nullptr);
+      log::debug("a guest's agent closed its watch", {{"vm", watched.id}});
+      break;
+    }
+    total += static_cast<std::size_t>(got);
+    watched.decoder.feed({piece.data(), static_cast<std::size_t>(got)});
+  }
+  for (;;) {
+    auto event = watched.decoder.next();
+    if (!event) {
+      VmExit exit;
+      exit.cause = VmExit::Cause::kGuestFailed;
+      exit.sentence = "The guest's agent broke its protocol.";
+      log::warning("a guest broke the agent protocol", {{"vm", watched.id}, {"error", event.error().message()}});
+      report(watched, std::move(exit));
+      return;
+    }
+    if (!*event) {
+      return;
+    }
+    if (const auto* const output = std::get_if<protocol::OutputChunk>(&**event)) {
+      on_output_(watched.id, output->bytes);
+    } else {
+      report(watched, application_exit(std::get<protocol::ApplicationExit>(**event)));
+      return;
+    }
+  }
+}
+
+void Watcher::report(Watched& watched, VmExit exit) {
+  watched.reported = true;
+  // Level-triggered sources would be reported for ever.
+  for (const int descriptor :
+       {watched.guest->vmm().process().descriptor(), watched.guest->vmm().qmp_descriptor(), watched.agent.get()}) {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+  }
+  on_exit_(watched.id, exit);
+}
+
+}  // namespace dormouse::host

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "host/guest.h"
+#include "host/host.h"
+
+namespace dormouse::host {
+
+// Watches running guests for what nobody asked of them: the application's output and its end, the VMM's end, a full disk.
+// One thread for all of them, which sleeps until something happens.
+//
+// A guest is watched from add() to remove(); after remove() has returned no handler is called for it any more. At most one
+// exit is reported of each. Handlers run on the watcher's thread and must not block.
+class Watcher {
+ public:
+  Watcher(ExitHandler on_exit, OutputHandler on_output);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  // `guest` outlives its being watched. Output is reported from the byte `output_from` on, as far as the guest still has it.
+  Status add(const std::string& id, Guest& guest, std::uint64_t output_from, const os::Context& context);
+  // Answers where the output was up to, for the next add().
+  std::uint64_t remove(const std::string& id);
+
+ private:
+  struct Watched;
+  void loop();
+  void handle(Watched& watched, int source);
+  void read_output(Watched& watched);
+  void report(Watched& watched, VmExit exit);
+  Status register_source(Watched& watched, int source, int descriptor);
+
+  const ExitHandler on_exit_;
+  const OutputHandler on_output_;
+  UniqueFd epoll_;
+  UniqueFd wake_;
+  std::mutex mutex_;  // held while a handler runs, so that remove() waits for it
+  bool stopping_ = false;
+  std::uint64_t next_key_ = 1;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Watched>> watched_;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace dormouse::host

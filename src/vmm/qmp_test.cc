@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "vmm/qmp.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace dormouse::vmm {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The other end of QMP: says what the test scripts, one piece after each line that it reads.
+class ScriptedPeer {
+ public:
+  explicit ScriptedPeer(std::vector<std::string> pieces) {
+    directory_ = std::filesystem::temp_directory_path() / ("qmp-test-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(directory_);
+    listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path().c_str());
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_.get(), 1), 0);
+    thread_ = std::thread([this, pieces = std::move(pieces)] {
+      const UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      for (std::size_t i = 0; i < pieces.size(); ++i) {
+        if (i > 0) {
+          char c = 0;
+          while (::read(connection.get(), &c, 1) == 1 && c != '\n') {
+          }
+        }
+        if (::send(connection.get(), pieces[i].data(), pieces[i].size(), MSG_NOSIGNAL) < 0) {
+          return;
+        }
+      }
+    });
+  }
+  ~ScriptedPeer() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+    std::filesystem::remove_all(directory_);
+  }
+  ScriptedPeer(const ScriptedPeer&) = delete;
+  ScriptedPeer& operator=(const ScriptedPeer&) = delete;
+
+  std::filesystem::path path() const { return directory_ / "qmp.sock"; }
+
+ private:
+  std::filesystem::path directory_;
+  UniqueFd listener_;
+  std::thread thread_;
+};
+
+const std::string kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
+const std::string kDone = "{\"return\": {}}\r\n";
+
+os::Context soon() { return os::Context::with_timeout(milliseconds(2000)); }
+
+TEST(QmpTest, AnEventBetweenCommandAndAnswerIsKept) {
+  ScriptedPeer peer({kGreeting, kDone, "{\"event\": \"STOP\", \"data\": {\"a\": 1}}\r\n{\"return\": {\"status\": \"paused\"}}\r\n"});
+  auto qmp = Qmp::connect(peer.path(), soon());
+  ASSERT_TRUE(qmp) << qmp.error().message();
+  const auto answer = qmp->execute("query-status", soon());
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->at("status"), "paused");
+  const auto event = qmp->take_event();
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->name, "STOP");
+}
+
+TEST(QmpTest, ARefusalCarriesTheCommandAndQemusText) {
+  ScriptedPeer peer({kGreeting, kDone, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such thing\"}}\r\n"});
+  auto qmp = Qmp::connect(peer.path(), soon());
+  ASSERT_TRUE(qmp);
+  const auto answer = qmp->execute("cont", soon());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().message(), "QMP cont: no such thing");
+}
+
+TEST(QmpTest, APeerThatIsNotQmpIsRefused) {
+  ScriptedPeer peer({"{\"hello\": 1}\r\n"});
+  const auto qmp = Qmp::connect(peer.path(), soon());
+  ASSERT_FALSE(qmp);
+  EXPECT_EQ(qmp.error().message(), "QMP greeting: not of the expected form");
+}
+
+TEST(QmpTest, ALineThatIsNoJsonIsAnError) {
+  ScriptedPeer peer({kGreeting, kDone, "nonsense\n"});
+  auto qmp = Qmp::connect(peer.path(), soon());
+  ASSERT_TRUE(qmp);
+  const auto answer = qmp->execute("cont", soon());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().message(), "QMP cont: QMP: a line that is no JSON object");
+}
+
+TEST(QmpTest, AnEndlessLineIsCutOff) {
+  ScriptedPeer peer({kGreeting, kDone, std::string(Qmp::kLineBytesMax + 10'000, 'x')});
+  auto qmp = Qmp::connect(peer.path(), soon());
+  ASSERT_TRUE(qmp);
+  const auto answer = qmp->execute("cont", soon());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().message(), "QMP cont: QMP: a line longer than 1048576 bytes");
+}
+
+TEST(QmpTest, AQemuThatGoesAwayIsUnavailable) {
+  ScriptedPeer peer({kGreeting, kDone});
+  auto qmp = Qmp::connect(peer.path(), soon());
+  ASSERT_TRUE(qmp);
+  const auto answer = qmp->execute("cont", soon());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind(), ErrorKind::kUnavailable);
+}
+
+TEST(QmpTest, APathTooLongForASocketIsRefusedWithTheRemedy) {
+  const auto qmp = Qmp::connect(std::filesystem::path("/tmp") / std::string(200, 'd') / "qmp.sock", soon());
+  ASSERT_FALSE(qmp);
+  EXPECT_NE(qmp.error().message().find("use a shorter data directory"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace dormouse::vmm
