@@ -228,10 +228,10 @@ tl::expected<void, Refusal> take_body(std::span<const Member> members, std::stri
   json::stream_parser parser({}, options);
   json::error_code error;
   const std::size_t consumed = parser.write_some(body.data(), body.size(), error);
-  if (!error) {
+  const bool trailing = !error && consumed < body.size();
+  if (!error && !trailing) {
     parser.finish(error);
   }
-  const bool trailing = !error && body.find_first_not_of(" \t\r\n", consumed) != std::string_view::npos;
   if (error || trailing) {
     return deny(serialization(fmt::format("The request body is not valid JSON at byte {}: {}", consumed,
                                           trailing ? "text after the value" : error.message())));

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For every member of every operation's input, nested ones too: missing, null, of a wrong type, too short, too long, at its
+// bounds, against its pattern, out of its enumeration; and what the service says to each. Driven by the model, so a new
+// member is covered by being there.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/constraints.h"
+#include "api/decode.h"
+#include "api/operations.h"
+#include "api/shapes.h"
+#include "aws/encoding.h"
+
+namespace dormouse::api {
+namespace {
+
+namespace json = boost::json;
+using testing::HasSubstr;
+
+// A value that keeps the shape's constraints.
+std::string example_text(const Shape& shape) {
+  if (!shape.values.empty()) {
+    return std::string(shape.values.front());
+  }
+  if (shape.pattern.find(":role/") != std::string_view::npos) {
+    return "arn:aws:iam::000000000000:role/builder";
+  }
+  if (shape.name == "TaggableResource") {
+    return "arn:aws:lambda:us-east-1:000000000000:microvm-image:demo";
+  }
+  if (shape.pattern.starts_with("sg-") || shape.pattern.starts_with("subnet-")) {
+    return std::string(shape.pattern.substr(0, shape.pattern.find('-') + 1)) + "1";
+  }
+  return "a";
+}
+
+json::value example(const Shape& shape) {
+  switch (shape.type) {
+    case Type::kString: return json::value(example_text(shape));
+    case Type::kInteger:
+    case Type::kLong: return std::max<std::int64_t>(shape.minimum, 1);
+    case Type::kBoolean: return true;
+    case Type::kTimestamp: return 1.5;
+    case Type::kList: return json::array{example(*shape.element)};
+    case Type::kMap: {
+      json::object map;
+      map[example_text(*shape.key)] = example(*shape.element);
+      return map;
+    }
+    case Type::kUnion: {
+      json::object members;
+      if (!shape.members.empty()) {
+        members[shape.members.front().name] = example(*shape.members.front().shape);
+      }
+      return members;
+    }
+    case Type::kStructure: {
+      json::object members;
+      for (const Member& member : shape.members) {
+        members[member.name] = example(*member.shape);
+      }
+      return members;
+    }
+  }
+  return nullptr;
+}
+
+// What the wire says about `input`: nothing if it is accepted.
+class Wire {
+ public:
+  std::string refusal(const Operation& operation, const json::object& input) const {
+    std::string path(operation.uri);
+    std::string query;
+    json::object body;
+    for (const Member& member : operation.input->members) {
+      const json::value* value = input.if_contains(member.name);
+      if (value == nullptr) {
+        continue;
+      }
+      if (member.location == Location::kLabel) {
+        const std::string label = fmt::format("{{{}}}", member.name);
+        path.replace(path.find(label), label.size(), encoded(*value));
+      } else if (member.location == Location::kQuery) {
+        const json::array values = value->is_array() ? value->get_array() : json::array{*value};
+        for (const json::value& one : values) {
+          query += fmt::format("{}{}={}", query.empty() ? "" : "&", member.on_wire(), encoded(one));
+        }
+      } else {
+        body[member.on_wire()] = *value;
+      }
+    }
+    return answer(operation, path, query, json::serialize(body));
+  }
+
+ private:
+  static std::string encoded(const json::value& value) {
+    const std::string text = value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+    return aws::percent_encode(text, aws::Slash::kEncode);
+  }
+
+  std::string answer(const Operation& operation,
+                     const std::string& path,
+                     const std::string& query,
+                     const std::string& body) const {
+    const auto found = route(operation.method, path);
+    if (!found) {
+      return found.error().body;
+    }
+    EXPECT_EQ(found->operation->name, operation.name);
+    const auto input = decode_input(*found, query, body);
+    if (!input) {
+      return input.error().type + ": " + input.error().body;
+    }
+    return constraints_.check(*operation.input, *input).value_or("");
+  }
+
+  Constraints constraints_;
+};
+
+// Where a value sits in an input, and the service's path to it.
+struct Place {
+  std::vector<std::string> keys;  // a decimal number is an index
+  std::string path;
+  const Member* member = nullptr;
+  bool in_union = false;
+};
+
+json::value* find(json::object& input, const std::vector<std::string>& keys) {
+  json::value* value = nullptr;
+  for (const std::string& key : keys) {
+    if (value == nullptr) {
+      value = &input[key];
+    } else if (value->is_array()) {
+      value = &value->get_array()[static_cast<std::size_t>(std::stoi(key))];
+    } else {
+      value = &value->get_object()[key];
+    }
+  }
+  return value;
+}
+
+std::string lower_first(std::string_view name) {
+  std::string result(name);
+  result[0] = static_cast<char>(std::tolower(result[0]));
+  return result;
+}
+
+void collect(const Shape& shape, const Place& parent, std::vector<Place>& places) {
+  for (const Member& member : shape.members) {
+    if (shape.type == Type::kUnion && &member != &shape.members.front()) {
+      continue;  // one member only can be set
+    }
+    Place place = parent;
+    place.keys.emplace_back(member.name);
+    place.path += (place.path.empty() ? "" : ".") + lower_first(member.name);
+    place.member = &member;
+    place.in_union = shape.type == Type::kUnion;
+    places.push_back(place);
+    const Shape* inner = member.shape;
+    if (inner->type == Type::kList) {
+      place.keys.emplace_back("0");
+      place.path += ".1.member";
+      inner = inner->element;
+    }
+    collect(*inner, place, places);
+  }
+}
+
+// Calls `test` for each member of each operation with an input that is valid but for what the test does to it.
+void for_each_member(const std::function<void(const Operation&, const Place&, json::object)>& test) {
+  for (const Operation* operation : all_operations()) {
+    std::vector<Place> places;
+    collect(*operation->input, Place(), places);
+    for (const Place& place : places) {
+      SCOPED_TRACE(fmt::format("{} {}", operation->name, place.path));
+      test(*operation, place, example(*operation->input).as_object());
+    }
+  }
+}
+
+std::string violation(const Place& place, std::string_view quoted, std::string_view constraint) {
+  return fmt::format("Value{} at '{}' failed to satisfy constraint: {}", quoted, place.path, constraint);
+}
+
+std::string quoted(const Shape& shape, const std::string& text) {
+  return shape.sensitive ? "" : fmt::format(" '{}'", text);
+}
+
+TEST(SchemaTest, ExamplesAreAccepted) {
+  const Wire wire;
+  for (const Operation* operation : all_operations()) {
+    EXPECT_EQ(wire.refusal(*operation, example(*operation->input).as_object()), "") << operation->name;
+  }
+}
+
+TEST(SchemaTest, AMissingMemberIsRefusedIfRequired) {
+  const Wire wire;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    if (place.member->location == Location::kLabel || place.in_union) {
+      return;
+    }
+    std::vector<std::string> parent = place.keys;
+    parent.pop_back();
+    json::object& holder = parent.empty() ? input : find(input, parent)->as_object();
+    holder.erase(place.member->name);
+    const bool required = place.member->presence == Presence::kRequired;
+    EXPECT_EQ(wire.refusal(operation, input),
+              required ? "1 validation error detected: " + violation(place, " null", "Member must not be null") : "");
+  });
+}
+
+TEST(SchemaTest, ANullMemberCountsAsMissing) {
+  const Wire wire;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    if (place.member->location != Location::kBody || place.in_union) {
+      return;
+    }
+    *find(input, place.keys) = nullptr;
+    const bool required = place.member->presence == Presence::kRequired;
+    EXPECT_EQ(wire.refusal(operation, input),
+              required ? "1 validation error detected: " + violation(place, " null", "Member must not be null") : "");
+  });
+}
+
+TEST(SchemaTest, AWrongTypeIsASerializationException) {
+  const Wire wire;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    const Type type = place.member->shape->type;
+    if (place.member->location == Location::kLabel ||
+        (place.member->location == Location::kQuery && (type == Type::kString || type == Type::kList))) {
+      return;
+    }
+    json::value wrong = "x";
+    std::string_view message = "Expected null";
+    switch (type) {
+      case Type::kString: wrong = 7; message = "NUMBER_VALUE can not be converted to a String"; break;
+      case Type::kInteger: message = "STRING_VALUE can not be converted to an Integer"; break;
+      case Type::kLong: message = "STRING_VALUE can not be converted to a Long"; break;
+      case Type::kBoolean: message = "STRING_VALUE can not be converted to a Boolean"; break;
+      case Type::kTimestamp: message = "STRING_VALUE can not be converted to a Timestamp"; break;
+      case Type::kList: message = "Expected list or null"; break;
+      default: break;
+    }
+    *find(input, place.keys) = wrong;
+    EXPECT_EQ(wire.refusal(operation, input), fmt::format("SerializationException: {{\"Message\":\"{}\"}}", message));
+  });
+}
+
+TEST(SchemaTest, NumbersAreHeldToTheirBounds) {
+  const Wire wire;
+  int checked = 0;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    const Shape& shape = *place.member->shape;
+    if (shape.type != Type::kInteger && shape.type != Type::kLong) {
+      return;
+    }
+    json::value* value = find(input, place.keys);
+    if (shape.minimum != kNoMinimum) {
+      *value = shape.minimum;
+      EXPECT_EQ(wire.refusal(operation, input), "");
+      *value = shape.minimum - 1;
+      EXPECT_EQ(wire.refusal(operation, input),
+                "1 validation error detected: " +
+                    violation(place, fmt::format(" '{}'", shape.minimum - 1),
+                              fmt::format("Member must have value greater than or equal to {}", shape.minimum)));
+      ++checked;
+    }
+    if (shape.maximum != kNoMaximum) {
+      *value = shape.maximum;
+      EXPECT_EQ(wire.refusal(operation, input), "");
+      *value = shape.maximum + 1;
+      EXPECT_EQ(wire.refusal(operation, input),
+                "1 validation error detected: " +
+                    violation(place, fmt::format(" '{}'", shape.maximum + 1),
+                              fmt::format("Member must have value less than or equal to {}", shape.maximum)));
+      ++checked;
+    }
+  });
+  EXPECT_GT(checked, 40);
+}
+
+TEST(SchemaTest, TextIsHeldToItsLengths) {
+  const Wire wire;
+  int checked = 0;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    const Shape& shape = *place.member->shape;
+    if (shape.type != Type::kString || !shape.values.empty()) {
+      return;
+    }
+    json::value* value = find(input, place.keys);
+    if (shape.maximum != kNoMaximum) {
+      std::string text = example_text(shape);
+      text.resize(static_cast<std::size_t>(shape.maximum), 'a');
+      *value = text;
+      EXPECT_EQ(wire.refusal(operation, input), "");
+      text += 'a';
+      *value = text;
+      EXPECT_THAT(wire.refusal(operation, input),
+                  HasSubstr(violation(place, quoted(shape, text),
+                                      fmt::format("Member must have length less than or equal to {}", shape.maximum))));
+      ++checked;
+    }
+    if (shape.minimum > 0 && place.member->location != Location::kLabel) {
+      const std::string text(static_cast<std::size_t>(shape.minimum) - 1, 'a');
+      *value = text;
+      EXPECT_THAT(wire.refusal(operation, input),
+                  HasSubstr(violation(place, quoted(shape, text),
+                                      fmt::format("Member must have length greater than or equal to {}",
+                                                  shape.minimum))));
+      ++checked;
+    }
+  });
+  EXPECT_GE(checked, 80);
+}
+
+TEST(SchemaTest, TextIsHeldToItsPattern) {
+  const Wire wire;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    const Shape& shape = *place.member->shape;
+    if (shape.type != Type::kString || shape.pattern.empty()) {
+      return;
+    }
+    const std::string text = example_text(shape) + (shape.pattern == "[^:*]*" ? "*" : " \t!");
+    *find(input, place.keys) = text;
+    EXPECT_EQ(wire.refusal(operation, input),
+              "1 validation error detected: " +
+                  violation(place, quoted(shape, text),
+                            fmt::format("Member must satisfy regular expression pattern: {}", shape.pattern)));
+  });
+}
+
+TEST(SchemaTest, EnumerationsAreHeldToTheirValues) {
+  const Wire wire;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    const Shape& shape = *place.member->shape;
+    if (shape.values.empty()) {
+      return;
+    }
+    *find(input, place.keys) = "FLYING";
+    EXPECT_EQ(wire.refusal(operation, input),
+              "1 validation error detected: " +
+                  violation(place, " 'FLYING'",
+                            fmt::format("Member must satisfy enum value set: [{}]", fmt::join(shape.values, ", "))));
+  });
+}
+
+TEST(SchemaTest, ListsAndMapsAreHeldToTheirSizes) {
+  const Wire wire;
+  int checked = 0;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    const Shape& shape = *place.member->shape;
+    if ((shape.type != Type::kList && shape.type != Type::kMap) || place.member->location != Location::kBody) {
+      return;
+    }
+    const auto filled = [&](std::int64_t count) {
+      json::object map;
+      json::array list;
+      for (std::int64_t index = 0; index < count; ++index) {
+        map["k" + std::to_string(index)] = shape.type == Type::kMap ? example(*shape.element) : json::value();
+        list.push_back(example(*shape.element));
+      }
+      return shape.type == Type::kMap ? json::value(map) : json::value(list);
+    };
+    if (shape.maximum != kNoMaximum) {
+      *find(input, place.keys) = filled(shape.maximum);
+      EXPECT_EQ(wire.refusal(operation, input), "");
+      *find(input, place.keys) = filled(shape.maximum + 1);
+      EXPECT_THAT(wire.refusal(operation, input),
+                  HasSubstr(fmt::format("at '{}' failed to satisfy constraint: Member must have length less than or "
+                                        "equal to {}",
+                                        place.path, shape.maximum)));
+      ++checked;
+    }
+    if (shape.minimum > 0) {
+      *find(input, place.keys) = filled(0);
+      EXPECT_THAT(wire.refusal(operation, input),
+                  HasSubstr(violation(place, " '[]'",
+                                      fmt::format("Member must have length greater than or equal to {}",
+                                                  shape.minimum))));
+      ++checked;
+    }
+  });
+  EXPECT_GE(checked, 8);
+}
+
+TEST(SchemaTest, AUnionTakesExactlyOneMember) {
+  const Wire wire;
+  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+    const Shape& shape = *place.member->shape;
+    if (shape.type != Type::kUnion) {
+      return;
+    }
+    *find(input, place.keys) = json::object();
+    EXPECT_THAT(wire.refusal(operation, input), HasSubstr("Member must have exactly one of these members set: ["));
+    json::object all;
+    for (const Member& member : shape.members) {
+      all[member.name] = example(*member.shape);
+    }
+    *find(input, place.keys) = all;
+    EXPECT_EQ(wire.refusal(operation, input).empty(), shape.members.size() == 1);
+  });
+}
+
+TEST(SchemaTest, UnknownMembersAreIgnored) {
+  const Wire wire;
+  for (const Operation* operation : all_operations()) {
+    const Member* body_member = nullptr;
+    for (const Member& member : operation->input->members) {
+      body_member = member.location == Location::kBody ? &member : body_member;
+    }
+    if (body_member == nullptr) {
+      continue;
+    }
+    const auto found = route(operation->method, operation->uri);
+    ASSERT_TRUE(found) << operation->name;
+    const auto input = decode_input(*found, "unheardOf=1", R"({"unheardOf":{"deep":[1,2]}})");
+    ASSERT_TRUE(input) << input.error().body;
+    EXPECT_FALSE(input->contains("unheardOf"));
+  }
+}
+
+}  // namespace
+}  // namespace dormouse::api
