@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What this machine has, as the kernel tells it now: for admission and for `dormouse doctor`. Blocking, but only briefly.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace dormouse::os {
+
+struct MemoryFacts {
+  std::uint64_t total_bytes = 0;      // MemTotal
+  std::uint64_t available_bytes = 0;  // MemAvailable: what can be had without swapping
+};
+
+// Of the whole machine (/proc/meminfo, proc(5)); a control group's limit is not looked at.
+Result<MemoryFacts> read_memory_facts();
+Result<MemoryFacts> parse_memory_facts(std::string_view meminfo);  // kInternal when a line is missing or malformed
+
+struct FileSystemFacts {
+  std::uint64_t total_bytes = 0;
+  std::uint64_t available_bytes = 0;  // to those who may not use the reserve of root
+};
+
+// Of the file system that `path` is on; the path must exist.
+Result<FileSystemFacts> read_file_system_facts(const std::filesystem::path& path);
+
+// Processors that are online (/sys/devices/system/cpu/online); an affinity mask or a quota is not looked at.
+Result<std::uint32_t> count_online_processors();
+// Of a list as the kernel prints it: "0-3,8,10-11\n".
+Result<std::uint32_t> count_processors(std::string_view list);
+
+// "6.1.0-18-cloud-amd64" (uname(2)).
+Result<std::string> kernel_release();
+
+}  // namespace dormouse::os
