@@ -113,13 +113,17 @@ Answered<pid_t> ExecSession::start(const protocol::Exec& request) {
 
 void ExecSession::work() {
   take_frames();
+  if (told_exit_) {
+    return;  // until the host closes
+  }
   pass_output(output_, protocol::FrameType::kStdout);
   pass_output(error_, protocol::FrameType::kStderr);
   if (status_ && host().idle() && !more_output_) {
     // Both pipes were just read empty; what descendants write from now on is lost with them.
     host().send(protocol::FrameType::kExit, protocol::encode(protocol::ExecExit{*status_, timed_out_}));
     kill_group();
-    finish();
+    close(input_);
+    told_exit_ = true;
   }
   if (std::exchange(more_output_, false)) {
     loop().again(*this);

@@ -53,6 +53,9 @@ class ExecSession final : public FrameSession, public TimerSink {
   bool timed_out_ = false;
   bool more_output_ = false;  // a turn ended before a pipe was empty
   std::optional<protocol::ExitStatus> status_;
+  // The exit frame is sent. The host closes then: were the agent to close while input of the host's is unread, the reset
+  // could overtake the frame.
+  bool told_exit_ = false;
 };
 
 }  // namespace dormouse::agent

@@ -24,7 +24,7 @@ Result<RootDirectory> RootDirectory::open(const std::string& path) {
 
 Result<UniqueFd> RootDirectory::open_in(const std::string& path, int flags) const {
   open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   for (;;) {
     const long fd = ::syscall(SYS_openat2, directory_.get(), path.c_str(), &how, sizeof how);
