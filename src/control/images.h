@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +85,10 @@ class Images {
   Answer<ImageVersion> launchable(const std::string& account,
                                   const std::string& identifier,
                                   const std::optional<std::string>& version) const;
+
+  // `observer` is called after each change of a build's record, in order for each build, from any thread. To be set before
+  // start() and the first create().
+  void on_change(std::function<void(const Build&)> observer);
 
   void start();  // takes up builds that an earlier daemon left: they fail with INTERNAL_PLATFORM_ERROR and a sentence
   void stop();   // cancels builds under way (they are recorded as failed) and waits for them

@@ -60,7 +60,8 @@ class Microvms {
 
   // --- for the endpoint ---
 
-  // The VM that `endpoint_id` (first label of the host name) belongs to.
+  // The VM that `endpoint_id` (first label of the host name) belongs to. One that is not TERMINATED is found in memory; for
+  // others the metadata store is asked, which blocks.
   std::optional<Microvm> find_endpoint(std::string_view endpoint_id) const;
 
   // Calls `handler` once, from any thread: with a lease when the VM is RUNNING (after resuming it, if its policy allows),
@@ -69,6 +70,10 @@ class Microvms {
 
   // A stream socket to the guest's 127.0.0.1:`port`. Blocks up to `context`.
   Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context);
+
+  // `observer` is called after each change of a VM's record, in order for each VM, from any thread; it must not block. To be
+  // set before start().
+  void on_change(std::function<void(const Microvm&)> observer);
 
   // Reconciles records with what the host found (host::Host::recover) and starts the clocks of the policies.
   void start(const std::vector<host::RecoveredVm>& found);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -33,6 +35,9 @@ class ArtifactSource {
                                             const os::Context& context) = 0;
 };
 
+// What becomes of a VM whose /suspend hook fails: the documentation says that it runs on, the live service ended it.
+enum class SuspendHookFailure { kKeepRunning, kTerminate };
+
 // What the control layer stands on. Constant after construction; everything in it outlives Images and Microvms.
 class World {
  public:
@@ -48,6 +53,8 @@ class World {
   std::chrono::milliseconds drain_timeout{5'000};    // that a suspension waits for requests under way
   std::chrono::seconds terminated_retention{86'400};  // that a TERMINATED VM stays listed
   std::chrono::seconds build_timeout{3'600};
+  SuspendHookFailure suspend_hook_failure = SuspendHookFailure::kKeepRunning;
+  std::size_t microvm_workers = 32;  // launches, suspensions, resumptions and hooks under way at once
 };
 
 }  // namespace dormouse::control

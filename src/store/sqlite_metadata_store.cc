@@ -4,7 +4,9 @@
 
 #include <charconv>
 #include <chrono>
+#include <limits>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include <fmt/core.h>

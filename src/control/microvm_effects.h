@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is done to a VM at the host, hooks included (specification section 6.1): blocking procedures without state. Their
+// failures are sentences for the tenant; what an operator needs beyond that they log.
+//
+// Choices where the specification leaves room: a /run that fails ends the VM; a /suspend that fails leaves it RUNNING (or
+// ends it, by World::suspend_hook_failure); a /resume that fails puts it back to sleep, so that the next request tries
+// again; /terminate is asked and its answer ignored.
+
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "control/microvms.h"
+#include "control/records.h"
+#include "host/host.h"
+#include "os/context.h"
+
+namespace dormouse::control {
+
+// Why a VM must end: for state_reason and termination_reason_code.
+struct Ending {
+  std::string sentence;
+  std::string code;
+};
+
+struct LaunchJob {
+  host::LaunchRequest request;
+  Hooks hooks;
+  std::optional<std::string> run_hook_payload;
+};
+tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
+                                                        const LaunchJob& job,
+                                                        const os::Context& context);
+
+struct SuspendFailure {
+  std::string sentence;
+  bool by_hook = false;  // the application refused; else the host failed. The VM runs on
+};
+tl::expected<void, SuspendFailure> suspend_microvm(host::Host& host,
+                                                   const std::string& microvm_id,
+                                                   const Hooks& hooks,
+                                                   const os::Context& context);
+
+struct ResumeFailure {
+  std::string sentence;
+  EndpointRefusal refusal = EndpointRefusal::kResumeFailed;
+  std::optional<Ending> ending;  // the VM is gone, or must go; else it sleeps as before
+};
+// `at_host`: false if the host runs the VM already and only the application has to be told.
+tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
+                                                 const std::string& microvm_id,
+                                                 const Hooks& hooks,
+                                                 bool at_host,
+                                                 const os::Context& context);
+
+Status terminate_microvm(host::Host& host,
+                         const std::string& microvm_id,
+                         const Hooks& hooks,
+                         bool tell_application,
+                         const os::Context& context);
+
+}  // namespace dormouse::control

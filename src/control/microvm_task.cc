@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "control/microvm_task.h"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "control/policies.h"
+#include "control/record_codec.h"
+#include "store/metadata_store.h"
+
+namespace dormouse::control {
+
+namespace {
+
+constexpr std::chrono::seconds kEffectTimeout{180};      // for a launch, a suspension or a resumption, hooks included
+constexpr std::chrono::milliseconds kRevokeGrace{1'000};  // for holders of revoked leases to close their streams
+constexpr std::chrono::minutes kTimerMax{10};            // wall time may jump and the machine may sleep: look again
+constexpr std::chrono::seconds kStoreRetry{1};
+constexpr std::chrono::seconds kTerminateRetry{2};
+constexpr int kTerminateAttempts = 5;
+constexpr std::size_t kOutputBytesMax = 64U << 10U;
+
+}  // namespace
+
+std::shared_ptr<MicrovmTask> MicrovmTask::create(MicrovmServices& services, Microvm record) {
+  std::shared_ptr<MicrovmTask> task(new MicrovmTask(services, std::move(record)));
+  task->gate_ = EndpointGate::create(services.world.clock, [weak = std::weak_ptr<MicrovmTask>(task)] {
+    if (const auto self = weak.lock()) {
+      self->post([] {});  // settle() sees that the gate is drained
+    }
+  });
+  return task;
+}
+
+MicrovmTask::MicrovmTask(MicrovmServices& services, Microvm record)
+    : services_(services),
+      id_(record.microvm_id),
+      queue_(SerialQueue::create(services.events)),
+      record_(std::move(record)),
+      published_(record_) {}
+
+// ---- from outside ----
+
+bool MicrovmTask::post(std::function<void()> event) {
+  return queue_->post([self = shared_from_this(), event = std::move(event)] {
+    event();
+    self->settle();
+  });
+}
+
+Answer<void> MicrovmTask::post_and_wait(std::function<Answer<void>()> event) {
+  auto answer = std::make_shared<std::promise<Answer<void>>>();
+  auto future = answer->get_future();
+  // The answer is given after settle(), so that a read that follows sees what was decided.
+  const bool posted = queue_->post([self = shared_from_this(), event = std::move(event), answer] {
+    Answer<void> result = event();
+    self->settle();
+    answer->set_value(std::move(result));
+  });
+  if (!posted) {
+    return refuse(ServiceErrorKind::kInternalServer, "The daemon is stopping; try again when it is back.");
+  }
+  return future.get();
+}
+
+void MicrovmTask::launch(LaunchJob job) {
+  post([this, job = std::move(job)] { start_launch(job); });
+}
+
+void MicrovmTask::adopt(host::RecoveredVm::State found, const std::string& reason) {
+  post([this, found, reason] { adopt_now(found, reason); });
+}
+
+Answer<void> MicrovmTask::suspend() {
+  return post_and_wait([this]() -> Answer<void> {
+    if (const auto refused = refuse_if_ended(); !refused) {
+      return refused;
+    }
+    resume_wanted_ = false;
+    suspend_wanted_ = record_.state == MicrovmState::kPending || record_.state == MicrovmState::kRunning ||
+                      effect_ == Effect::kResume;
+    return {};
+  });
+}
+
+Answer<void> MicrovmTask::resume() {
+  return post_and_wait([this]() -> Answer<void> {
+    if (const auto refused = refuse_if_ended(); !refused) {
+      return refused;
+    }
+    suspend_wanted_ = false;
+    resume_wanted_ = record_.state == MicrovmState::kSuspending ||
+                     (record_.state == MicrovmState::kSuspended && effect_ != Effect::kResume);
+    return {};
+  });
+}
+
+Answer<void> MicrovmTask::terminate() {
+  return post_and_wait([this]() -> Answer<void> {
+    request_end({"", ""}, true);
+    return {};
+  });
+}
+
+void MicrovmTask::acquire(std::function<void()> revoked, LeaseHandler handler) {
+  if (!gate_->acquire(std::move(revoked), std::move(handler)) && !post([] {})) {
+    gate_->refuse(EndpointRefusal::kTimeout);  // the daemon stops
+  }
+}
+
+void MicrovmTask::exited(const host::VmExit& exit) {
+  post([this, exit] { exited_now(exit); });
+}
+
+void MicrovmTask::exited_now(const host::VmExit& exit) {
+  switch (record_.state) {
+    case MicrovmState::kTerminating:
+      if (!record_.exit && exit.cause != host::VmExit::Cause::kVmmDied) {  // that is what a termination does
+        record_.exit = exit;
+        record_changed();
+      }
+      return;
+    case MicrovmState::kTerminated:
+      return;
+    default:
+      break;
+  }
+  if (effect_ != Effect::kNone) {
+    exit_ = exit;  // its outcome shows whether the VM is one that can have ended
+    if (effect_ == Effect::kLaunch) {
+      cancellation_->cancel();
+    }
+  } else if (record_.state == MicrovmState::kSuspended) {
+    log::warning("a suspended microvm was reported to have ended", {{"microvm", id_}});  // a late word on its last VMM
+  } else {
+    record_.exit = exit;
+    request_end({sentence_for(exit), code_for(exit)}, false);
+  }
+}
+
+void MicrovmTask::output(std::string_view text) {
+  const std::lock_guard lock(published_mutex_);
+  output_.append(text);
+  if (output_.size() > 2 * kOutputBytesMax) {  // not at each call: moving 64 KiB for a line would be dear
+    output_.erase(0, output_.size() - kOutputBytesMax);
+  }
+}
+
+Microvm MicrovmTask::published() const {
+  const std::lock_guard lock(published_mutex_);
+  return published_;
+}
+
+std::string MicrovmTask::last_output() const {
+  const std::lock_guard lock(published_mutex_);
+  return output_.substr(output_.size() - std::min(output_.size(), kOutputBytesMax));
+}
+
+Answer<void> MicrovmTask::refuse_if_ended() const {
+  if (record_.state == MicrovmState::kTerminating || record_.state == MicrovmState::kTerminated) {
+    return refuse(ServiceErrorKind::kValidation,
+                  fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", id_));
+  }
+  return {};
+}
+
+// ---- the record ----
+
+void MicrovmTask::apply(MicrovmEvent event) {
+  const auto to = next_state(record_.state, event);
+  if (!to) {
+    log::error("a microvm's event was not allowed",
+               {{"microvm", id_}, {"state", std::string(to_string(record_.state))},
+                {"event", std::string(to_string(event))}});
+    return;
+  }
+  record_.state = *to;
+  log::info("microvm", {{"id", id_}, {"state", std::string(to_string(*to))},
+                        {"reason", record_.state_reason.value_or("")}});
+  record_changed();
+}
+
+void MicrovmTask::record_changed() {
+  store::Changes changes;
+  changes.microvms.push_back(encode(record_));
+  const Status stored = services_.world.metadata.apply(changes);
+  unsaved_ = !stored;
+  if (!stored) {
+    log::error("a microvm's record could not be stored", {{"microvm", id_}, {"error", stored.error().message()}});
+  }
+  {
+    const std::lock_guard lock(published_mutex_);
+    published_ = record_;
+  }
+  services_.changed(record_);
+}
+
+// ---- after each event ----
+
+void MicrovmTask::settle() {
+  act_on_clock();
+  proceed();
+  set_timer();
+}
+
+void MicrovmTask::act_on_clock() {
+  if (unsaved_) {
+    record_changed();
+  }
+  const auto now = rounded(services_.world.clock.wall());
+  const Due decision = due(record_, now, gate_->idle_for());
+  switch (decision.action) {
+    case DueAction::kNothing:
+      break;
+    case DueAction::kSuspendIdle:
+      if (gate_->close_if_idle(std::chrono::seconds(record_.idle_policy->max_idle_duration_seconds))) {
+        begin_suspend();
+      }
+      break;
+    case DueAction::kTerminateSleepy:
+      if (effect_ == Effect::kNone) {  // not one that is waking up
+        request_end({sentence_for(decision.action, record_), "SUSPENDED_DURATION"}, false);
+      }
+      break;
+    case DueAction::kTerminateOld:
+      request_end({sentence_for(decision.action, record_), "MAXIMUM_DURATION"}, true);
+      break;
+  }
+}
+
+void MicrovmTask::proceed() {
+  switch (record_.state) {
+    case MicrovmState::kPending:
+      break;
+    case MicrovmState::kRunning:
+      if (suspend_wanted_) {
+        gate_->close();
+        begin_suspend();
+        drain();
+      }
+      break;
+    case MicrovmState::kSuspending:
+      drain();
+      break;
+    case MicrovmState::kSuspended:
+      if (effect_ != Effect::kNone) {
+        break;
+      }
+      if (resume_wanted_ || (gate_->held() > 0 && resumes_on_request(record_))) {
+        start_resume(true);
+      } else {
+        gate_->refuse(EndpointRefusal::kSuspended);
+      }
+      break;
+    case MicrovmState::kTerminating:
+    case MicrovmState::kTerminated:
+      gate_->refuse(EndpointRefusal::kTerminated);
+      if (record_.state == MicrovmState::kTerminating && effect_ == Effect::kNone &&
+          (!terminate_again_at_ || *terminate_again_at_ <= services_.world.clock.steady())) {
+        start_terminate();
+      }
+      break;
+  }
+}
+
+void MicrovmTask::set_timer() {
+  if (timer_) {
+    services_.timers.cancel(*timer_);
+    timer_.reset();
+  }
+  const auto now = services_.world.clock.steady();
+  std::optional<SteadyTime> next;
+  const auto consider = [&next](SteadyTime when) { next = next ? std::min(*next, when) : when; };
+  const Due decision = due(record_, services_.world.clock.wall(), gate_->idle_for());
+  if (decision.look_again_in) {
+    consider(now + std::min<SteadyTime::duration>(*decision.look_again_in, kTimerMax));
+  } else if (decision.action == DueAction::kTerminateOld ||
+             (decision.action != DueAction::kNothing && effect_ == Effect::kNone)) {
+    consider(now);  // it fell due since act_on_clock() looked
+  }
+  if (drain_ != Drain::kNone && effect_ == Effect::kNone) {
+    consider(drain_until_);
+  }
+  if (terminate_again_at_ && effect_ == Effect::kNone) {
+    consider(*terminate_again_at_);
+  }
+  if (unsaved_) {
+    consider(now + kStoreRetry);
+  }
+  if (next) {
+    timer_ = services_.timers.at(*next, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->post([] {});
+      }
+    });
+  }
+}
+
+// ---- effects ----
+
+template <typename Outcome>
+void MicrovmTask::start(Effect effect,
+                        std::function<Outcome(const os::Context&)> work,
+                        std::function<void(Outcome)> done) {
+  effect_ = effect;
+  cancellation_.emplace();
+  const os::Context context(*cancellation_, std::chrono::steady_clock::now() + kEffectTimeout);
+  const Status posted = services_.effects.post([self = shared_from_this(), context, work = std::move(work), done] {
+    Outcome outcome = work(context);
+    self->post([self, done, outcome = std::move(outcome)] { done(outcome); });
+  });
+  if (!posted) {
+    // The daemon stops, or has thousands of jobs waiting: the record stays as it is, for the next daemon to reconcile.
+    log::warning("no worker for a microvm", {{"microvm", id_}, {"error", posted.error().message()}});
+  }
+}
+
+// Ends an effect. An exit that was reported meanwhile is acted on now, if the VM was alive after it.
+void MicrovmTask::finished(Effect effect, bool alive) {
+  effect_ = Effect::kNone;
+  cancellation_.reset();
+  up_ = alive;
+  const auto exit = std::exchange(exit_, std::nullopt);
+  if (exit && (alive || effect == Effect::kLaunch)) {
+    record_.exit = exit;
+    request_end({sentence_for(*exit), code_for(*exit)}, false);
+  }
+}
+
+void MicrovmTask::start_launch(LaunchJob job) {
+  using Outcome = tl::expected<host::LaunchResult, Ending>;
+  start<Outcome>(
+      Effect::kLaunch,
+      [&host = services_.world.host, job = std::move(job)](const os::Context& context) {
+        return launch_microvm(host, job, context);
+      },
+      [this](const Outcome& outcome) {
+        finished(Effect::kLaunch, outcome.has_value());
+        if (outcome) {
+          record_.isolation = outcome->isolation;
+          record_.isolation_reason = outcome->isolation_reason;
+        }
+        if (record_.state != MicrovmState::kPending) {
+          return;  // ended meanwhile
+        }
+        if (!outcome) {
+          request_end(outcome.error(), false);
+          return;
+        }
+        apply(MicrovmEvent::kLaunched);
+        if (!suspend_wanted_ || gate_->held() > 0) {
+          gate_->open();  // what was held is served first; a suspension waits for it
+        }
+      });
+}
+
+void MicrovmTask::begin_suspend() {
+  suspend_wanted_ = false;
+  apply(MicrovmEvent::kSuspend);
+  drain_ = Drain::kWaiting;
+  drain_until_ = services_.world.clock.steady() + services_.world.drain_timeout;
+}
+
+void MicrovmTask::drain() {
+  if (drain_ == Drain::kNone || effect_ != Effect::kNone) {
+    return;
+  }
+  if (gate_->leases() > 0) {
+    const auto now = services_.world.clock.steady();
+    if (now < drain_until_) {
+      return;
+    }
+    if (drain_ == Drain::kWaiting) {
+      drain_ = Drain::kRevoked;
+      drain_until_ = now + kRevokeGrace;
+      gate_->revoke();
+      return;
+    }
+  }
+  drain_ = Drain::kNone;
+  if (ends_on_suspend(record_)) {
+    request_end({"The MicroVM was suspended, and its suspendedDurationSeconds is 0.", "SUSPENDED_DURATION"}, true);
+    proceed();
+    return;
+  }
+  start_suspend();
+}
+
+void MicrovmTask::start_suspend() {
+  using Outcome = tl::expected<void, SuspendFailure>;
+  start<Outcome>(
+      Effect::kSuspend,
+      [&host = services_.world.host, id = id_, hooks = record_.hooks](const os::Context& context) {
+        return suspend_microvm(host, id, hooks, context);
+      },
+      [this](const Outcome& outcome) {
+        finished(Effect::kSuspend, !outcome);
+        if (record_.state != MicrovmState::kSuspending) {
+          return;
+        }
+        if (outcome) {
+          record_.suspended_at = rounded(services_.world.clock.wall());
+          record_.state_reason.reset();
+          apply(MicrovmEvent::kSuspended);
+          return;
+        }
+        if (outcome.error().by_hook && services_.world.suspend_hook_failure == SuspendHookFailure::kTerminate) {
+          request_end({outcome.error().sentence, "SUSPEND_HOOK_FAILED"}, true);
+          return;
+        }
+        record_.state_reason = outcome.error().sentence;
+        resume_wanted_ = false;
+        apply(MicrovmEvent::kNotSuspended);
+        gate_->open();
+      });
+}
+
+void MicrovmTask::start_resume(bool at_host) {
+  using Outcome = tl::expected<void, ResumeFailure>;
+  resume_wanted_ = false;
+  start<Outcome>(
+      Effect::kResume,
+      [&host = services_.world.host, id = id_, hooks = record_.hooks, at_host](const os::Context& context) {
+        return resume_microvm(host, id, hooks, at_host, context);
+      },
+      [this](const Outcome& outcome) {
+        finished(Effect::kResume, outcome.has_value());
+        if (record_.state != MicrovmState::kSuspended) {
+          return;
+        }
+        if (outcome) {
+          record_.suspended_at.reset();
+          record_.state_reason.reset();
+          ++record_.resumes;
+          apply(MicrovmEvent::kResumed);
+          if (!suspend_wanted_ || gate_->held() > 0) {
+            gate_->open();
+          }
+          return;
+        }
+        suspend_wanted_ = false;
+        if (outcome.error().ending) {
+          request_end(*outcome.error().ending, false);
+          return;
+        }
+        record_.state_reason = outcome.error().sentence;
+        record_changed();
+        gate_->refuse(outcome.error().refusal);
+      });
+}
+
+void MicrovmTask::request_end(Ending ending, bool tell_application) {
+  if (record_.state == MicrovmState::kTerminating || record_.state == MicrovmState::kTerminated) {
+    return;
+  }
+  record_.state_reason = ending.sentence.empty() ? std::nullopt : std::optional(ending.sentence);
+  record_.termination_reason_code = ending.code.empty() ? std::nullopt : std::optional(ending.code);
+  tell_application_ = tell_application;
+  drain_ = Drain::kNone;
+  gate_->close();
+  apply(MicrovmEvent::kTerminate);
+  gate_->refuse(EndpointRefusal::kTerminated);
+  gate_->revoke();
+  if (cancellation_) {
+    cancellation_->cancel();
+  }
+}
+
+void MicrovmTask::start_terminate() {
+  terminate_again_at_.reset();
+  ++terminate_attempts_;
+  const bool tell = tell_application_ && up_ && terminate_attempts_ == 1;
+  start<Status>(
+      Effect::kTerminate,
+      [&host = services_.world.host, id = id_, hooks = record_.hooks, tell](const os::Context& context) {
+        return terminate_microvm(host, id, hooks, tell, context);
+      },
+      [this](const Status& outcome) {
+        finished(Effect::kTerminate, false);
+        if (!outcome) {
+          log::error("a microvm could not be ended", {{"microvm", id_}, {"error", outcome.error().message()}});
+          if (terminate_attempts_ < kTerminateAttempts) {
+            terminate_again_at_ = services_.world.clock.steady() + kTerminateRetry;
+            return;
+          }
+        }
+        record_.terminated_at = rounded(services_.world.clock.wall());
+        if (!record_.state_reason) {
+          record_.state_reason = "Success.";
+        }
+        apply(MicrovmEvent::kTerminated);
+        services_.ended(record_);
+      });
+}
+
+// ---- after a restart of the daemon ----
+
+void MicrovmTask::adopt_now(host::RecoveredVm::State found, const std::string& reason) {
+  if (record_.state == MicrovmState::kPending) {
+    request_end({"The daemon restarted while the MicroVM was being launched.", "DAEMON_RESTARTED"}, false);
+    return;
+  }
+  if (record_.state == MicrovmState::kTerminating) {
+    return;  // settle() ends it
+  }
+  switch (found) {
+    case host::RecoveredVm::State::kRunning:
+      adopt_running();
+      break;
+    case host::RecoveredVm::State::kSuspended:
+      adopt_suspended();
+      break;
+    case host::RecoveredVm::State::kGone:
+      request_end({fmt::format("The MicroVM was gone when the daemon restarted: {}.", reason), "DAEMON_RESTARTED"},
+                  false);
+      break;
+  }
+}
+
+void MicrovmTask::adopt_running() {
+  up_ = true;
+  switch (record_.state) {
+    case MicrovmState::kSuspended:
+      start_resume(false);  // it was waking up: its application is told, perhaps again
+      return;
+    case MicrovmState::kSuspending:
+      record_.state_reason = "The daemon restarted while the MicroVM was being suspended; it runs on.";
+      apply(MicrovmEvent::kNotSuspended);
+      break;
+    default:
+      break;
+  }
+  gate_->open();
+}
+
+void MicrovmTask::adopt_suspended() {
+  if (record_.state == MicrovmState::kRunning) {
+    apply(MicrovmEvent::kSuspend);
+  }
+  if (record_.state == MicrovmState::kSuspending) {
+    record_.suspended_at = rounded(services_.world.clock.wall());
+    apply(MicrovmEvent::kSuspended);
+  }
+}
+
+}  // namespace dormouse::control

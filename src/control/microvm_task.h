@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "control/endpoint_gate.h"
+#include "control/lifecycle.h"
+#include "control/microvm_effects.h"
+#include "control/microvms.h"
+#include "control/serial_queue.h"
+#include "control/timers.h"
+#include "control/world.h"
+#include "os/worker_pool.h"
+
+namespace dormouse::control {
+
+// What the tasks of all VMs share. Outlives them, up to the stop of both pools.
+struct MicrovmServices {
+  World& world;
+  Timers& timers;
+  os::WorkerPool& events;   // short work: decisions and their records
+  os::WorkerPool& effects;  // blocking work at the host
+  // After each change of the published record; must not block.
+  std::function<void(const Microvm&)> changed;
+  // Once, after the record is TERMINATED.
+  std::function<void(const Microvm&)> ended;
+};
+
+// The one task that owns one VM, from PENDING (or from what an earlier daemon left) to TERMINATED.
+//
+// Everything that happens is an event in its queue; an event decides and records, it never waits for the host. What is done
+// at the host is an effect: at most one at a time, on another pool, and its outcome is an event again. A termination
+// interrupts the effect under way and begins when that has ended.
+//
+// Invariants: the record's state is assigned in one line (apply()), after lifecycle.h allowed it, and is durable before it
+// is published; the gate is open exactly while the published state is RUNNING, give or take the event that changes it.
+//
+// Thread-safe. Calls that answer wait until their event was handled: for the metadata store at most.
+class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
+ public:
+  // `record` is in the store already.
+  static std::shared_ptr<MicrovmTask> create(MicrovmServices& services, Microvm record);
+
+  void launch(LaunchJob job);  // of a PENDING record
+  void adopt(host::RecoveredVm::State found, const std::string& reason);  // of any record, after a restart
+
+  Answer<void> suspend();
+  Answer<void> resume();
+  Answer<void> terminate();
+
+  void acquire(std::function<void()> revoked, LeaseHandler handler);
+  void exited(const host::VmExit& exit);
+  void output(std::string_view text);
+
+  Microvm published() const;
+  std::string last_output() const;
+
+ private:
+  enum class Effect { kNone, kLaunch, kSuspend, kResume, kTerminate };
+  // A suspension first waits for leases to be given back, then revokes them, then waits a little for the holders.
+  enum class Drain { kNone, kWaiting, kRevoked };
+
+  MicrovmTask(MicrovmServices& services, Microvm record);
+
+  bool post(std::function<void()> event);
+  Answer<void> post_and_wait(std::function<Answer<void>()> event);
+  // Runs `work` at the host, then `done` with its outcome as an event.
+  template <typename Outcome>
+  void start(Effect effect, std::function<Outcome(const os::Context&)> work, std::function<void(Outcome)> done);
+
+  // All below: by events only.
+  void apply(MicrovmEvent event);
+  void record_changed();  // persists, then publishes
+  void settle();          // after each event: does what is due or wanted, sets the timer
+  void act_on_clock();
+  void exited_now(const host::VmExit& exit);
+  void proceed();
+  void set_timer();
+  void adopt_now(host::RecoveredVm::State found, const std::string& reason);
+  void adopt_running();
+  void adopt_suspended();
+  void start_launch(LaunchJob job);
+  void begin_suspend();
+  void drain();
+  void start_suspend();
+  void start_resume(bool at_host);
+  void request_end(Ending ending, bool tell_application);
+  void start_terminate();
+  void finished(Effect effect, bool alive);
+  Answer<void> refuse_if_ended() const;
+
+  // Constant after construction.
+  MicrovmServices& services_;
+  const std::string id_;
+  std::shared_ptr<SerialQueue> queue_;
+  std::shared_ptr<EndpointGate> gate_;
+
+  // Used by events only.
+  Microvm record_;
+  bool unsaved_ = false;  // the store refused the record: it is tried again
+  Effect effect_ = Effect::kNone;
+  std::optional<os::Cancellation> cancellation_;  // of the effect
+  bool up_ = false;                               // the host runs the VM
+  bool suspend_wanted_ = false;                   // by a client, as soon as the VM is RUNNING
+  bool resume_wanted_ = false;                    // by a client, as soon as the VM is SUSPENDED
+  bool tell_application_ = false;                 // of its termination
+  std::optional<host::VmExit> exit_;              // came during an effect that will show what it means
+  Drain drain_ = Drain::kNone;
+  SteadyTime drain_until_;
+  int terminate_attempts_ = 0;
+  std::optional<SteadyTime> terminate_again_at_;
+  std::optional<Timers::Id> timer_;
+
+  mutable std::mutex published_mutex_;
+  Microvm published_;   // guarded by published_mutex_
+  std::string output_;  // guarded by published_mutex_; the last kOutputBytesMax
+};
+
+}  // namespace dormouse::control

@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "control/microvms.h"
+
+#include <chrono>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "base/uuid.h"
+#include "control/identifiers.h"
+#include "control/image_files.h"
+#include "control/image_rules.h"
+#include "control/lifecycle.h"
+#include "control/microvm_task.h"
+#include "control/record_codec.h"
+#include "control/service_failure.h"
+#include "control/timers.h"
+#include "control/world.h"
+#include "os/worker_pool.h"
+#include "store/metadata_store.h"
+
+namespace dormouse::control {
+
+namespace {
+
+constexpr const char* kOperation = "RunMicrovm";
+constexpr std::chrono::hours kTokenLife{24};
+constexpr std::chrono::seconds kSweepInterval{60};
+constexpr std::size_t kSweepRowsMax = 1000;
+constexpr std::size_t kEventThreads = 4;
+// Each VM has at most one job in each pool, so this bounds the number of VMs that something happens to.
+constexpr std::size_t kQueuedJobsMax = 1'000'000;
+
+tl::unexpected<ServiceError> not_found(const std::string& microvm_id) {
+  return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("MicroVM not found: {}", microvm_id));
+}
+
+tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version) {
+  return refuse(ServiceErrorKind::kResourceNotFound,
+                version ? fmt::format("No active version found for MicroVM image {} and version {}",
+                                      arn,
+                                      normalized_version(*version))
+                        : fmt::format("No active version found for MicroVM image {}", arn));
+}
+
+// The tasks of the VMs that are not TERMINATED. Thread-safe. The host's callbacks share it, so that they may come late.
+class LiveMicrovms {
+ public:
+  void add(const std::shared_ptr<MicrovmTask>& task) {
+    const Microvm record = task->published();
+    const std::lock_guard lock(mutex_);
+    by_id_[record.microvm_id] = task;
+    by_endpoint_[record.endpoint_id] = task;
+  }
+  void remove(const Microvm& record) {
+    const std::lock_guard lock(mutex_);
+    by_id_.erase(record.microvm_id);
+    by_endpoint_.erase(record.endpoint_id);
+  }
+  std::shared_ptr<MicrovmTask> find(const std::string& microvm_id) const { return find_in(by_id_, microvm_id); }
+  std::shared_ptr<MicrovmTask> find_endpoint(const std::string& id) const { return find_in(by_endpoint_, id); }
+  void clear() {
+    std::unordered_map<std::string, std::shared_ptr<MicrovmTask>> tasks;
+    const std::lock_guard lock(mutex_);
+    by_endpoint_.clear();
+    tasks.swap(by_id_);
+  }
+
+ private:
+  using Tasks = std::unordered_map<std::string, std::shared_ptr<MicrovmTask>>;
+
+  std::shared_ptr<MicrovmTask> find_in(const Tasks& tasks, const std::string& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = tasks.find(key);
+    return found == tasks.end() ? nullptr : found->second;
+  }
+
+  mutable std::mutex mutex_;
+  Tasks by_id_;        // guarded by mutex_
+  Tasks by_endpoint_;  // guarded by mutex_
+};
+
+}  // namespace
+
+class Microvms::Implementation {
+ public:
+  Implementation(World& world, Images& images);
+
+  Answer<Microvm> run(const std::string& account, const RunRequest& request, const std::string& digest);
+  Answer<std::optional<Microvm>> replay(const std::string& account, const RunRequest& request, const std::string& digest);
+  Answer<Microvm> find(const std::string& account, const std::string& microvm_id) const;
+  Answer<void> change(const std::string& account,
+                      const std::string& microvm_id,
+                      Answer<void> (MicrovmTask::*action)(),
+                      bool accept_ended);
+  void start(const std::vector<host::RecoveredVm>& found);
+  void stop();
+
+  World& world;
+  Images& images;
+  const std::shared_ptr<LiveMicrovms> live = std::make_shared<LiveMicrovms>();
+  std::function<void(const Microvm&)> observer;  // constant after start
+
+ private:
+  Answer<void> check_capacity(const ImageVersion& version) const;
+  Answer<Microvm> new_record(const Caller& caller, const RunRequest& request, const ImageVersion& version) const;
+  void sweep();
+  void plan_sweep();
+
+  Timers timers_;
+  os::WorkerPool events_;
+  os::WorkerPool effects_;
+  MicrovmServices services_;
+};
+
+Microvms::Implementation::Implementation(World& the_world, Images& the_images)
+    : world(the_world),
+      images(the_images),
+      timers_(the_world.clock),
+      events_({kEventThreads, kQueuedJobsMax}),
+      effects_({the_world.microvm_workers, kQueuedJobsMax}),
+      services_{the_world,
+                timers_,
+                events_,
+                effects_,
+                [this](const Microvm& record) {
+                  if (observer) {
+                    observer(record);
+                  }
+                },
+                [this](const Microvm& record) { live->remove(record); }} {
+  world.host.on_exit([weak = std::weak_ptr(live)](const std::string& microvm_id, const host::VmExit& exit) {
+    if (const auto tasks = weak.lock()) {
+      if (const auto task = tasks->find(microvm_id)) {
+        task->exited(exit);
+      }
+    }
+  });
+  world.host.on_output([weak = std::weak_ptr(live)](const std::string& microvm_id, std::string_view output) {
+    if (const auto tasks = weak.lock()) {
+      if (const auto task = tasks->find(microvm_id)) {
+        task->output(output);
+      }
+    }
+  });
+}
+
+Answer<std::optional<Microvm>> Microvms::Implementation::replay(const std::string& account,
+                                                                const RunRequest& request,
+                                                                const std::string& digest) {
+  if (!request.client_token) {
+    return std::nullopt;
+  }
+  const auto token = world.metadata.token(account, kOperation, *request.client_token, world.clock.wall());
+  if (!token) {
+    return refuse_internally("read a client token", token.error());
+  }
+  if (!*token) {
+    return std::nullopt;
+  }
+  if ((*token)->digest != digest) {
+    return refuse(ServiceErrorKind::kConflict,
+                  "The clientToken was used before with different parameters; use another one for another request");
+  }
+  auto answer = decode_microvm_answer((*token)->document);
+  if (!answer) {
+    return refuse_internally("read a client token", answer.error());
+  }
+  return *std::move(answer);
+}
+
+Answer<void> Microvms::Implementation::check_capacity(const ImageVersion& version) const {
+  if (const auto reason = world.host.cannot_hold(size_of(version.specification))) {
+    return refuse(ServiceErrorKind::kInsufficientCapacity, *reason);
+  }
+  if (const auto reason = world.host.not_ready()) {
+    return refuse(ServiceErrorKind::kInsufficientCapacity,
+                  fmt::format("No MicroVM can be launched now: {}", *reason));
+  }
+  return {};
+}
+
+Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
+                                                     const RunRequest& request,
+                                                     const ImageVersion& version) const {
+  Microvm record;
+  record.account = caller.account;
+  record.microvm_id = "microvm-" + make_uuid();
+  record.endpoint_id = make_uuid();
+  record.endpoint =
+      fmt::format("{}.lambda-microvm.{}.{}", record.endpoint_id, world.region, world.endpoint_domain);
+  if (world.endpoint_port != 443) {
+    record.endpoint += fmt::format(":{}", world.endpoint_port);
+  }
+  record.image_arn = version.image_arn;
+  record.image_version = version.version;
+  record.maximum_duration_seconds = request.maximum_duration_seconds.value_or(record.maximum_duration_seconds);
+  record.started_at = rounded(world.clock.wall());
+  record.execution_role_arn = request.execution_role_arn;
+  record.idle_policy = request.idle_policy;
+  record.hooks = version.specification.hooks.value_or(Hooks());
+  if (request.run_hook_payload && !record.hooks.run.enabled) {
+    return refuse(ServiceErrorKind::kValidation,
+                  "The run hook must be enabled in the MicroVM image to pass the run hook payload");
+  }
+  record.ingress_network_connectors = request.ingress_network_connectors.value_or(std::vector<std::string>());
+  if (record.ingress_network_connectors.empty()) {
+    record.ingress_network_connectors = {managed_connector_arn(world.region, "HTTP_INGRESS")};
+  }
+  record.egress_network_connectors = request.egress_network_connectors.value_or(std::vector<std::string>());
+  if (record.egress_network_connectors.empty()) {
+    record.egress_network_connectors =
+        version.specification.egress_network_connectors.value_or(std::vector<std::string>());
+  }
+  auto checked = check_connectors(caller, record.ingress_network_connectors, Direction::kIngress);
+  if (checked) {
+    checked = check_connectors(caller, record.egress_network_connectors, Direction::kEgress);
+  }
+  if (!checked) {
+    return tl::unexpected(checked.error());
+  }
+  return record;
+}
+
+Answer<Microvm> Microvms::Implementation::run(const std::string& account,
+                                              const RunRequest& request,
+                                              const std::string& digest) {
+  const Caller caller{account, world.region};
+  const auto arn = accept_image_identifier(caller, request.image_identifier, ImageOperation::kRunMicrovm);
+  if (!arn) {
+    return tl::unexpected(arn.error());
+  }
+  if (auto replayed = replay(account, request, digest); !replayed || *replayed) {
+    return std::move(replayed).map([](std::optional<Microvm> microvm) { return *std::move(microvm); });
+  }
+  const auto version = images.launchable(account, *arn, request.image_version);
+  if (!version) {
+    return tl::unexpected(version.error());
+  }
+  const auto image = images.get(account, *arn);
+  if (!image) {
+    return nothing_active(*arn, request.image_version);
+  }
+  auto record = new_record(caller, request, *version);
+  if (!record) {
+    return record;
+  }
+  if (const auto checked = check_capacity(*version); !checked) {
+    return tl::unexpected(checked.error());
+  }
+
+  store::Changes changes;
+  changes.image_in = {*arn, {"CREATED", "UPDATING", "UPDATED", "UPDATE_FAILED"}};
+  changes.microvms.push_back(encode(*record));
+  if (request.client_token) {
+    const WallTime now = world.clock.wall();
+    changes.tokens.push_back({account, kOperation, *request.client_token, digest, record->microvm_id,
+                              encode_answer(*record), now, now + kTokenLife});
+  }
+  // The task is there before the record, so that whoever sees the record can change it.
+  const auto task = MicrovmTask::create(services_, *record);
+  live->add(task);
+  if (const Status stored = world.metadata.apply(changes); !stored) {
+    live->remove(*record);
+    if (stored.error().kind() != ErrorKind::kConflict) {
+      return refuse_internally("store a microvm", stored.error());
+    }
+    // The same request came twice at once, or the image was deleted meanwhile.
+    if (auto replayed = replay(account, request, digest); !replayed || *replayed) {
+      return std::move(replayed).map([](std::optional<Microvm> microvm) { return *std::move(microvm); });
+    }
+    return nothing_active(*arn, request.image_version);
+  }
+  services_.changed(*record);
+  LaunchJob job;
+  job.request = {record->microvm_id, snapshot_directory(world.data_directory, image->id, version->version),
+                 record->egress_network_connectors.empty() ? host::Egress::kNone : host::Egress::kInternet};
+  job.hooks = record->hooks;
+  job.run_hook_payload = request.run_hook_payload;
+  task->launch(std::move(job));
+  return record;
+}
+
+Answer<Microvm> Microvms::Implementation::find(const std::string& account, const std::string& microvm_id) const {
+  if (const auto task = live->find(microvm_id)) {
+    Microvm record = task->published();
+    if (record.account != account) {
+      return not_found(microvm_id);
+    }
+    return record;
+  }
+  const auto row = world.metadata.microvm(microvm_id);
+  if (!row) {
+    return refuse_internally("read a microvm", row.error());
+  }
+  if (!*row || (*row)->account != account) {
+    return not_found(microvm_id);
+  }
+  auto record = decode(**row);
+  if (!record) {
+    return refuse_internally("read a microvm", record.error());
+  }
+  return *std::move(record);
+}
+
+Answer<void> Microvms::Implementation::change(const std::string& account,
+                                              const std::string& microvm_id,
+                                              Answer<void> (MicrovmTask::*action)(),
+                                              bool accept_ended) {
+  const auto record = find(account, microvm_id);
+  if (!record) {
+    return tl::unexpected(record.error());
+  }
+  if (const auto task = live->find(microvm_id)) {
+    return (*task.*action)();
+  }
+  if (accept_ended) {
+    return {};
+  }
+  return refuse(ServiceErrorKind::kValidation,
+                fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm_id));
+}
+
+void Microvms::Implementation::start(const std::vector<host::RecoveredVm>& found) {
+  std::unordered_map<std::string, host::RecoveredVm> at_host;
+  for (const host::RecoveredVm& vm : found) {
+    at_host.emplace(vm.microvm_id, vm);
+  }
+  const auto rows = world.metadata.live_microvms();
+  if (!rows) {
+    // Without the records nothing may be touched: what the host holds could belong to one of them.
+    log::error("the records of microvms cannot be read", {{"error", rows.error().message()}});
+    return;
+  }
+  std::vector<std::pair<std::shared_ptr<MicrovmTask>, host::RecoveredVm>> adopted;
+  for (const store::MicrovmRow& row : *rows) {
+    const auto node = at_host.extract(row.microvm_id);
+    auto record = decode(row);
+    if (!record) {
+      log::error("a microvm's record cannot be read", {{"microvm", row.microvm_id}, {"error", record.error().message()}});
+      continue;
+    }
+    auto vm = node ? node.mapped()
+                   : host::RecoveredVm{row.microvm_id, host::RecoveredVm::State::kGone, "the host knows nothing of it"};
+    const auto task = MicrovmTask::create(services_, *std::move(record));
+    live->add(task);
+    adopted.emplace_back(task, std::move(vm));
+  }
+  for (const auto& [task, vm] : adopted) {
+    task->adopt(vm.state, vm.reason);
+  }
+  for (const auto& [microvm_id, vm] : at_host) {
+    log::warning("a microvm without a record is ended", {{"microvm", microvm_id}});
+    if (const Status ended = world.host.terminate(microvm_id); !ended) {
+      log::error("a microvm could not be ended", {{"microvm", microvm_id}, {"error", ended.error().message()}});
+    }
+  }
+  plan_sweep();
+}
+
+void Microvms::Implementation::plan_sweep() {
+  timers_.at(world.clock.steady() + kSweepInterval, [this] {
+    if (!effects_.post([this] { sweep(); })) {
+      log::debug("the sweep of ended microvms is left out");
+    }
+  });
+}
+
+// Forgets VMs that ended long ago and tokens that expired.
+void Microvms::Implementation::sweep() {
+  const WallTime now = world.clock.wall();
+  const auto removed = world.metadata.remove_terminated_before(now - world.terminated_retention, kSweepRowsMax);
+  const auto expired = world.metadata.remove_tokens_expired_before(now, kSweepRowsMax);
+  if (!removed || !expired) {
+    log::error("ended microvms could not be swept",
+               {{"error", !removed ? removed.error().message() : expired.error().message()}});
+  }
+  plan_sweep();
+}
+
+void Microvms::Implementation::stop() {
+  timers_.stop();
+  effects_.stop();  // their outcomes are events
+  events_.stop();
+  live->clear();
+}
+
+Microvms::Microvms(World& world, Images& images) : implementation_(std::make_unique<Implementation>(world, images)) {}
+Microvms::~Microvms() { stop(); }
+
+Answer<Microvm> Microvms::run(const std::string& account,
+                              const RunRequest& request,
+                              const std::string& request_digest) {
+  return implementation_->run(account, request, request_digest);
+}
+
+Answer<Microvm> Microvms::get(const std::string& account, const std::string& microvm_id) const {
+  return implementation_->find(account, microvm_id);
+}
+
+Answer<Page<Microvm>> Microvms::list(const std::string& account,
+                                     const Filter& filter,
+                                     std::size_t limit,
+                                     const std::optional<std::string>& after) const {
+  store::MetadataStore::MicrovmFilter by;
+  if (filter.image_identifier) {
+    auto arn = accept_image_identifier({account, implementation_->world.region}, *filter.image_identifier);
+    if (!arn) {
+      return tl::unexpected(arn.error());
+    }
+    by.image_arn = *std::move(arn);
+  }
+  if (filter.image_version) {
+    by.image_version = normalized_version(*filter.image_version);
+  }
+  const auto rows = implementation_->world.metadata.list_microvms(account, by, {limit, after});
+  if (!rows) {
+    return refuse_internally("list microvms", rows.error());
+  }
+  Page<Microvm> page;
+  page.next = rows->next;
+  for (const store::MicrovmRow& row : rows->rows) {
+    auto record = decode(row);
+    if (!record) {
+      return refuse_internally("list microvms", record.error());
+    }
+    page.items.push_back(*std::move(record));
+  }
+  return page;
+}
+
+Answer<void> Microvms::suspend(const std::string& account, const std::string& microvm_id) {
+  return implementation_->change(account, microvm_id, &MicrovmTask::suspend, false);
+}
+
+Answer<void> Microvms::resume(const std::string& account, const std::string& microvm_id) {
+  return implementation_->change(account, microvm_id, &MicrovmTask::resume, false);
+}
+
+Answer<void> Microvms::terminate(const std::string& account, const std::string& microvm_id) {
+  return implementation_->change(account, microvm_id, &MicrovmTask::terminate, true);
+}
+
+Answer<std::string> Microvms::output(const std::string& account, const std::string& microvm_id) const {
+  const auto record = implementation_->find(account, microvm_id);
+  if (!record) {
+    return tl::unexpected(record.error());
+  }
+  if (const auto task = implementation_->live->find(microvm_id)) {
+    return task->last_output();
+  }
+  return record->exit ? record->exit->last_output : std::string();
+}
+
+std::optional<Microvm> Microvms::find_endpoint(std::string_view endpoint_id) const {
+  if (const auto task = implementation_->live->find_endpoint(std::string(endpoint_id))) {
+    return task->published();
+  }
+  const auto row = implementation_->world.metadata.microvm_by_endpoint(endpoint_id);
+  if (!row || !*row) {
+    return std::nullopt;
+  }
+  auto record = decode(**row);
+  return record ? std::optional(*std::move(record)) : std::nullopt;
+}
+
+void Microvms::acquire(const std::string& microvm_id, std::function<void()> revoked, LeaseHandler handler) {
+  const auto task = implementation_->live->find(microvm_id);
+  if (!task) {
+    handler(tl::unexpected(EndpointRefusal::kTerminated));  // its endpoint was found, so there was such a VM
+    return;
+  }
+  if (!allows_http(task->published().ingress_network_connectors)) {
+    handler(tl::unexpected(EndpointRefusal::kNoIngress));
+    return;
+  }
+  task->acquire(std::move(revoked), std::move(handler));
+}
+
+Result<UniqueFd> Microvms::dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) {
+  if (!implementation_->live->find(microvm_id)) {
+    return fail(ErrorKind::kNotFound, fmt::format("dial {}: there is no such microvm", microvm_id));
+  }
+  return implementation_->world.host.dial(microvm_id, port, context);
+}
+
+void Microvms::on_change(std::function<void(const Microvm&)> observer) {
+  implementation_->observer = std::move(observer);
+}
+
+void Microvms::start(const std::vector<host::RecoveredVm>& found) { implementation_->start(found); }
+
+void Microvms::stop() { implementation_->stop(); }
+
+}  // namespace dormouse::control
