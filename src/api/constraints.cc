@@ -12,7 +12,7 @@
 #include <re2/re2.h>
 
 #include "api/operations.h"
-#include "api/uri.h"
+#include "api/utf8.h"
 
 namespace dormouse::api {
 namespace {

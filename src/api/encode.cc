@@ -7,6 +7,7 @@
 
 #include <boost/json.hpp>
 
+#include "api/utf8.h"
 #include "aws/time.h"
 #include "base/clock.h"
 
@@ -39,6 +40,8 @@ json::value encode_members(const Protocol& protocol, const Shape& shape, const j
 
 json::value encode(const Protocol& protocol, const Shape& shape, const json::value& value) {
   switch (shape.type) {
+    case Type::kString:
+      return value.is_string() && !is_utf8(value.get_string()) ? json::value(to_utf8(value.get_string())) : value;
     case Type::kTimestamp:
       return protocol.iso_timestamps ? json::value(iso_text(value.to_number<double>())) : value;
     case Type::kList: {

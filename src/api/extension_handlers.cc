@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/input.h"
 #include "api/output.h"
+#include "api/utf8.h"
 #include "aws/time.h"
 
 namespace dormouse::api {
@@ -51,9 +52,12 @@ Members get_build_log(Backend& backend, const Call& call) {
   if (!piece) {
     return tl::unexpected(std::move(piece).error());
   }
+  // A character that the end of the piece cuts is left for the next one.
+  const std::size_t held_back = piece->complete ? 0 : unfinished_tail(piece->text);
+  piece->text.resize(piece->text.size() - held_back);
   json::object members;
   members["text"] = piece->text;
-  members["nextOffset"] = piece->next_offset;
+  members["nextOffset"] = piece->next_offset - held_back;
   members["complete"] = piece->complete;
   return members;
 }

@@ -8,6 +8,8 @@
 
 #include <boost/json.hpp>
 
+#include "api/utf8.h"
+
 namespace dormouse::api {
 namespace {
 
@@ -38,7 +40,7 @@ constexpr ErrorShape kErrorShapes[] = {
 
 Refusal with_member(int status, std::string_view type, std::string_view member, std::string_view message) {
   json::object body;
-  body[member] = message;
+  body[member] = to_utf8(message);
   return {status, std::string(type), json::serialize(body), std::nullopt};
 }
 
@@ -58,7 +60,7 @@ Refusal service_refusal(const control::ServiceError& error) {
   for (const ErrorShape& shape : kErrorShapes) {
     if (shape.kind == error.kind) {
       json::object body;
-      body["message"] = error.message;
+      body["message"] = to_utf8(error.message);
       for (const std::string_view member : shape.null_members) {
         body[member] = nullptr;
       }

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace dormouse::api {
@@ -25,8 +24,5 @@ struct Parameter {
 
 // The parameters of a query string or form, in order. Nothing if one does not decode.
 std::optional<std::vector<Parameter>> parse_query(std::string_view query);
-
-bool is_utf8(std::string_view text);
-std::size_t count_characters(std::string_view utf8);  // Unicode scalar values
 
 }  // namespace dormouse::api
