@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include "control/microvms.h"
+#include "proxy/endpoint_backend.h"
+
+namespace dormouse::proxy {
+
+// The endpoint's view of control::Microvms. Header only: a static library of proxy/ does not need control's code.
+class MicrovmsBackend final : public EndpointBackend {
+ public:
+  explicit MicrovmsBackend(control::Microvms& microvms) : microvms_(microvms) {}
+
+  std::optional<Target> find_endpoint(std::string_view endpoint_id) override {
+    const auto microvm = microvms_.find_endpoint(endpoint_id);
+    if (!microvm) {
+      return std::nullopt;
+    }
+    return Target{microvm->microvm_id, microvm->account};
+  }
+  void acquire(const std::string& microvm_id, std::function<void()> revoked, control::LeaseHandler handler) override {
+    microvms_.acquire(microvm_id, std::move(revoked), std::move(handler));
+  }
+  Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) override {
+    return microvms_.dial(microvm_id, port, context);
+  }
+
+ private:
+  control::Microvms& microvms_;
+};
+
+}  // namespace dormouse::proxy
