@@ -14,12 +14,10 @@
 #include "api/unserved.h"
 #include "aws/digest.h"
 #include "aws/signature_check.h"
-#include "base/random.h"
+#include "base/uuid.h"
 
 namespace dormouse::api {
 namespace {
-
-constexpr std::size_t kKeyBytes = 32;
 
 aws::WireRequest wire_request(const net::RequestHead& head) {
   return {head.method, head.path, head.query, std::span<const aws::HeaderField>(head.headers.begin(), head.headers.end())};
@@ -88,11 +86,11 @@ class Api::SignedExchange final : public net::Exchange {
 Api::Api(Parts parts, Options options)
     : parts_(std::move(parts)),
       options_(std::move(options)),
-      pages_(options_.page_token_key.empty() ? random_bytes(kKeyBytes) : options_.page_token_key, parts_.clock),
+      pages_(options_.page_token_key.empty() ? make_uuid() + make_uuid() : options_.page_token_key, parts_.clock),
       json_(backend_of(parts_, pages_, options_.region)) {}
 
 tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net::RequestHead& head) {
-  const std::string request_id = random_uuid();
+  const std::string request_id = make_uuid();
   if (head.method == "GET" && head.path == "/healthz") {
     return net::refuse(with_request_id(health(), request_id));
   }
