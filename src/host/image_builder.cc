@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "build_context/build_context.h"
 #include "http_client/http_call.h"
 #include "managed_base/recipe.h"
+#include "os/command.h"
 #include "os/file.h"
 #include "os/sparse_copy.h"
 
@@ -99,6 +101,19 @@ Status seal(const fs::path& path) {
     return fail_errno("fsync " + path.string());
   }
   return {};
+}
+
+// A file in memory with this content, to be read from its beginning.
+Result<UniqueFd> file_with(std::string_view content) {
+  UniqueFd file(::memfd_create("script", MFD_CLOEXEC));
+  if (!file) {
+    return fail_errno("memfd_create");
+  }
+  DM_TRY(os::write_all(file.get(), content, "script"), "");
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) {
+    return fail_errno("rewind the script");
+  }
+  return file;
 }
 
 std::uint64_t allocated(const fs::path& path) {
@@ -255,7 +270,11 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
       last.erase(0, last.size() - 4096);
     }
   };
-  auto ended = guest_->agent().exec(exec, managed_base::build_image_script(), output, context);
+  auto script = file_with(managed_base::build_image_script());
+  if (!script) {
+    return tl::unexpected(internal(script.error()));
+  }
+  auto ended = guest_->agent().exec(exec, ExecStreams{output, output, script->get()}, context);
   if (!ended) {
     return tl::unexpected(internal(ended.error()));
   }
@@ -277,7 +296,7 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
   protocol::Exec show;
   show.argv = {"/bin/cat", "/var/lib/dormouse/application/application.json"};
   const auto collect = [&](std::string_view text) { record.append(text.substr(0, (1U << 20U) - record.size())); };
-  if (!guest_->agent().exec(show, std::string_view(), collect, context)) {
+  if (!guest_->agent().exec(show, ExecStreams{collect, nullptr, -1}, context)) {
     record.clear();
   }
   boost::system::error_code ignored;
@@ -325,7 +344,8 @@ ImageBuilder::Outcome ImageBuilder::start_application(const os::Context& context
   start.all_capabilities = request_.all_capabilities;
   if (auto started = guest_->agent().start_application(start, context.within(seconds(120))); !started) {
     return tl::unexpected(
-        failure("CONTAINER_BUILD_FAILED", "The application could not be started: " + started.error().message() + "."));
+        failure("CONTAINER_BUILD_FAILED",
+                "The application could not be started: " + started.error().error.message() + "."));
   }
   return wait_until_ready(context);
 }

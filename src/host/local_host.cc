@@ -256,7 +256,7 @@ Result<std::shared_ptr<Guest>> LocalHost::running(const std::string& microvm_id)
 // A clone's memory grows as it writes, up to its peak: it must fit the machine, and there must be room to begin with.
 Status LocalHost::admit(const LaunchRequest& request) const {
   DM_ASSIGN(const snapshot::SnapshotManifest manifest, snapshot::read_snapshot(request.snapshot), "");
-  DM_ASSIGN(const os::MemoryFacts memory, os::memory_facts(), "");
+  DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
   const std::uint64_t peak = std::uint64_t{manifest.model.memory_mib} << 20U;
   if (peak + kMemoryReserveBytes > memory.total_bytes) {
     return fail(ErrorKind::kResourceExhausted,

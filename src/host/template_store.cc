@@ -55,14 +55,14 @@ Result<UniqueFd> Template::open_state() const {
 Result<std::vector<vmm::DiskFiles>> Template::disks(UniqueFd overlay) const {
   std::vector<vmm::DiskFiles> files;
   for (const std::string& serial : manifest.model.disks) {
-    vmm::DiskFiles disk;
-    disk.serial = serial;
-    disk.read_only = serial != "application";
-    DM_ASSIGN(disk.base, duplicate(serial == "root" ? root : serial == "containers" ? containers : this->disk), "");
+    vmm::DiskFiles file;
+    file.serial = serial;
+    file.read_only = serial != "application";
+    DM_ASSIGN(file.base, duplicate(serial == "root" ? root : serial == "containers" ? containers : disk), "");
     if (serial == "application") {
-      disk.overlay = std::move(overlay);
+      file.overlay = std::move(overlay);
     }
-    files.push_back(std::move(disk));
+    files.push_back(std::move(file));
   }
   return files;
 }

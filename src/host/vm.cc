@@ -146,7 +146,7 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
   const os::Context context = outer.within(kSuspendTimeout);
   const std::shared_ptr<Guest> running = guest();
   DM_TRY(expect_running(running, id_), "suspend");
-  DM_ASSIGN(const protocol::FreezeAnswer frozen, running->agent().freeze({}, context), "suspend " + id_);
+  DM_TRY(running->agent().freeze({}, context), "suspend " + id_);
   const std::uint64_t output_offset = support_.watcher.remove(id_);
   SuspendResult result;
   auto suspended = [&]() -> Status {
