@@ -2,9 +2,11 @@
 
 #include "build_context/build_context.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <random>
 #include <string>
@@ -263,6 +265,23 @@ TEST_F(ConvertArchive, LeavesAFileAloneThatIsThereAlready) {
   EXPECT_EQ(summary.error().sentence, "The platform failed to store the unpacked archive.");
   EXPECT_EQ(summary.error().detail, "open " + tar().string() + ": File exists");
   EXPECT_EQ(os::read_file(tar()).value(), "precious");
+}
+
+TEST_F(ConvertArchive, SaysThatItCouldNotStoreTheTar) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const std::string zip = ZipForTests().file("Dockerfile").deflated("big", std::string(2'000'000, 'x')).bytes();
+  const auto previous = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{1'000'000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto summary = convert(zip);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, previous);
+  ASSERT_FALSE(summary);
+  EXPECT_EQ(summary.error().code, "INTERNAL_PLATFORM_ERROR");
+  EXPECT_EQ(summary.error().sentence, "The platform failed to store the unpacked archive.");
+  EXPECT_EQ(summary.error().detail, "write the tar archive: File too large");
+  EXPECT_FALSE(fs::exists(tar()));
 }
 
 TEST_F(ConvertArchive, EndsWithItsContext) {

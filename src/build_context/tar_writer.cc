@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "os/file.h"
+
 namespace dormouse::build_context {
 
 namespace {
@@ -37,18 +39,33 @@ std::uint32_t permissions_of(const ZipEntry& entry) {
 
 }  // namespace
 
-void TarWriter::Free::operator()(archive* writer) const {
-  archive_write_fail(writer);  // nothing more is written; harmless after finish()
-  archive_write_free(writer);
+void TarWriter::Free::operator()(archive* writer) const { archive_write_free(writer); }
+
+TarWriter::~TarWriter() {
+  if (sink_) {
+    sink_->dropping = true;  // freeing writes what is buffered and fills up an entry under way
+  }
+}
+
+ssize_t TarWriter::write_block(archive* /*writer*/, void* sink, const void* block, std::size_t size) {
+  Sink& self = *static_cast<Sink*>(sink);
+  if (!self.dropping) {
+    self.status = os::write_all(self.file, std::span(static_cast<const std::byte*>(block), size), "the tar archive");
+    self.dropping = !self.status;
+  }
+  return static_cast<ssize_t>(size);
 }
 
 tl::unexpected<Error> TarWriter::failure() const {
   const char* text = archive_error_string(writer_.get());
-  const int errno_value = archive_errno(writer_.get());
-  if (errno_value > 0) {
-    return fail(Error::from_errno(errno_value, "write the tar archive"));
-  }
   return fail(ErrorKind::kInternal, std::string("write the tar archive: ") + (text != nullptr ? text : "no reason is known"));
+}
+
+Status TarWriter::outcome_of(bool done) const {
+  if (!sink_->status) {
+    return sink_->status;
+  }
+  return done ? Status() : Status(failure());
 }
 
 Result<TarWriter> TarWriter::open(int file) {
@@ -56,11 +73,12 @@ Result<TarWriter> TarWriter::open(int file) {
   if (!handle) {
     return fail(ErrorKind::kResourceExhausted, "write the tar archive: no memory");
   }
-  TarWriter writer(file, std::move(handle));
+  TarWriter writer(std::make_unique<Sink>(Sink{file, Status(), false}), std::move(handle));
   archive* const raw = writer.writer_.get();
   if (archive_write_set_format_gnutar(raw) != ARCHIVE_OK || archive_write_add_filter_none(raw) != ARCHIVE_OK ||
       archive_write_set_bytes_per_block(raw, kBlockBytes) != ARCHIVE_OK ||
-      archive_write_set_bytes_in_last_block(raw, 1) != ARCHIVE_OK || archive_write_open_fd(raw, file) != ARCHIVE_OK) {
+      archive_write_set_bytes_in_last_block(raw, 1) != ARCHIVE_OK ||
+      archive_write_open(raw, writer.sink_.get(), nullptr, &write_block, nullptr) != ARCHIVE_OK) {
     return writer.failure();
   }
   return writer;
@@ -81,18 +99,13 @@ Status TarWriter::begin(const std::string& path, const ZipEntry& entry) {
   if (entry.kind == EntryKind::kSymbolicLink) {
     archive_entry_copy_symlink(header.get(), entry.link_target.c_str());
   }
-  if (archive_write_header(writer_.get(), header.get()) != ARCHIVE_OK) {
-    return failure();
-  }
-  return {};
+  return outcome_of(archive_write_header(writer_.get(), header.get()) == ARCHIVE_OK);
 }
 
 Status TarWriter::write(std::span<const std::byte> data) {
   while (!data.empty()) {
     const la_ssize_t put = archive_write_data(writer_.get(), data.data(), data.size());
-    if (put < 0) {
-      return failure();
-    }
+    DM_TRY(outcome_of(put >= 0), "");
     if (put == 0) {
       return fail(ErrorKind::kInternal, "write the tar archive: more data than the entry's header says");
     }
@@ -102,16 +115,14 @@ Status TarWriter::write(std::span<const std::byte> data) {
 }
 
 Status TarWriter::finish(std::uint64_t alignment_bytes) {
-  if (archive_write_close(writer_.get()) != ARCHIVE_OK) {
-    return failure();
-  }
+  DM_TRY(outcome_of(archive_write_close(writer_.get()) == ARCHIVE_OK), "");
   struct stat status {};
-  if (::fstat(file_, &status) != 0) {
+  if (::fstat(sink_->file, &status) != 0) {
     return fail_errno("measure the tar archive");
   }
   const auto size = static_cast<std::uint64_t>(status.st_size);
   const std::uint64_t padded = (size + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
-  if (::ftruncate(file_, static_cast<off_t>(padded)) != 0) {
+  if (::ftruncate(sink_->file, static_cast<off_t>(padded)) != 0) {
     return fail_errno("pad the tar archive");
   }
   return {};

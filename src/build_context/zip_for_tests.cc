@@ -2,9 +2,13 @@
 
 #include "build_context/zip_for_tests.h"
 
-#include <zlib.h>
+#include <archive.h>
+#include <archive_entry.h>
 
+#include <memory>
 #include <stdexcept>
+
+#include <boost/crc.hpp>
 
 namespace dormouse::build_context {
 
@@ -17,24 +21,33 @@ void put(std::string& out, std::uint64_t value, int bytes) {
   }
 }
 
-const Bytef* bytes_of(std::string_view data) {
-  return static_cast<const Bytef*>(static_cast<const void*>(data.data()));
-}
-
 }  // namespace
 
 std::uint32_t crc32_for_tests(std::string_view data) {
-  return static_cast<std::uint32_t>(::crc32(0, bytes_of(data), static_cast<uInt>(data.size())));
+  boost::crc_32_type crc;
+  crc.process_bytes(data.data(), data.size());
+  return crc.checksum();
 }
 
 std::string deflate_for_tests(std::string_view data) {
-  uLongf size = ::compressBound(data.size());
-  std::string out(size, '\0');
-  Bytef* const target = static_cast<Bytef*>(static_cast<void*>(out.data()));
-  if (::compress2(target, &size, bytes_of(data), data.size(), Z_BEST_COMPRESSION) != Z_OK) {
-    throw std::runtime_error("compress2");
-  }
-  return out.substr(2, size - 6);  // without the frame of zlib (RFC 1950): two bytes before, four after
+  std::string out(data.size() + 1000, '\0');
+  std::size_t size = 0;
+  const std::unique_ptr<archive, decltype(&archive_write_free)> writer(archive_write_new(), &archive_write_free);
+  const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(), &archive_entry_free);
+  archive_entry_set_filetype(entry.get(), AE_IFREG);
+  const auto must = [](bool done) {
+    if (!done) {
+      throw std::runtime_error("libarchive");
+    }
+  };
+  must(archive_write_set_format_raw(writer.get()) == ARCHIVE_OK);
+  must(archive_write_add_filter_gzip(writer.get()) == ARCHIVE_OK);
+  must(archive_write_set_bytes_in_last_block(writer.get(), 1) == ARCHIVE_OK);
+  must(archive_write_open_memory(writer.get(), out.data(), out.size(), &size) == ARCHIVE_OK);
+  must(archive_write_header(writer.get(), entry.get()) == ARCHIVE_OK);
+  must(archive_write_data(writer.get(), data.data(), data.size()) == static_cast<la_ssize_t>(data.size()));
+  must(archive_write_close(writer.get()) == ARCHIVE_OK);
+  return out.substr(10, size - 18);  // without header and trailer of gzip (RFC 1952)
 }
 
 ZipForTests& ZipForTests::add(const Entry& entry) {

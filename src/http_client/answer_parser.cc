@@ -18,9 +18,6 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
-constexpr int kHttp10 = 10;
-constexpr int kHttp11 = 11;
-
 }  // namespace
 
 class AnswerParser::Message {
@@ -48,12 +45,7 @@ HttpAnswer AnswerParser::answer() const {
 
 // The head is complete: an interim answer makes room for the next one.
 Status AnswerParser::finish_head() {
-  const auto& head = message_->parser.get();
-  const unsigned status = head.result_int();
-  if (head.version() != kHttp10 && head.version() != kHttp11) {
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("the answer is of HTTP version {}.{}, not 1.0 or 1.1", head.version() / 10, head.version() % 10));
-  }
+  const unsigned status = message_->parser.get().result_int();
   if (status < 100 || status > 599) {
     return fail(ErrorKind::kInvalidArgument, fmt::format("the answer has the status {}, not one from 100 to 599", status));
   }
@@ -68,6 +60,7 @@ Status AnswerParser::finish_head() {
     return fail(ErrorKind::kInvalidArgument, fmt::format("more than {} interim answers (1xx)", kInterimAnswersMax));
   }
   message_ = std::make_unique<Message>();
+  head_bytes_ = 0;
   return {};
 }
 
@@ -77,14 +70,18 @@ Result<bool> AnswerParser::parse_some() {
   beast::error_code error;
   const std::size_t used = parser.put(boost::asio::buffer(pending_), error);
   pending_.erase(0, used);
-  if (error == http::error::need_more) {
-    if (pending_.size() > kHeadBytesMax) {  // of a chunk's header: heads have the parser's own limit
-      return fail(ErrorKind::kInvalidArgument, fmt::format("the answer has a line of more than {} bytes", kHeadBytesMax));
+  if (state_ == State::kHead) {
+    head_bytes_ += used;  // the parser's own limit is one of what it cannot parse yet
+    if (head_bytes_ > kHeadBytesMax || error == http::error::header_limit) {
+      return fail(ErrorKind::kInvalidArgument, fmt::format("the answer's head is longer than {} bytes", kHeadBytesMax));
     }
+  }
+  if (error == http::error::need_more && pending_.size() <= kHeadBytesMax) {
     return false;
   }
-  if (error == http::error::header_limit) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("the answer's head is longer than {} bytes", kHeadBytesMax));
+  if (error && state_ == State::kBody) {
+    state_ = State::kDone;  // the status stands; the body ends where it stops making sense
+    return false;
   }
   if (error) {
     return fail(ErrorKind::kInvalidArgument, "the answer is not HTTP: " + error.message());

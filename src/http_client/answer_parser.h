@@ -21,7 +21,7 @@ class AnswerParser {
   enum class State {
     kHead,  // no final status yet
     kBody,  // the status is known, the body is not complete
-    kDone,  // the answer is complete, or as much of its body is here as is kept
+    kDone,  // the answer is complete, or as much of its body as is kept, or the rest of it is malformed
   };
 
   AnswerParser();
@@ -29,7 +29,7 @@ class AnswerParser {
   AnswerParser(const AnswerParser&) = delete;
   AnswerParser& operator=(const AnswerParser&) = delete;
 
-  // Takes the next bytes. kInvalidArgument when they are not HTTP or a limit is exceeded.
+  // Takes the next bytes. kInvalidArgument when the head is not HTTP or exceeds a limit: never once the status is known.
   Result<State> put(std::string_view piece);
 
   State state() const { return state_; }
@@ -45,6 +45,7 @@ class AnswerParser {
   std::unique_ptr<Message> message_;
   std::string pending_;  // bytes that are not parsed yet
   std::size_t bytes_seen_ = 0;
+  std::size_t head_bytes_ = 0;  // parsed of the head that is under way
   int interim_answers_ = 0;
   State state_ = State::kHead;
 };
