@@ -50,6 +50,11 @@ XmlWriter& XmlWriter::close(std::string_view element) {
   return *this;
 }
 
+XmlWriter& XmlWriter::content(std::string_view value) {
+  text_ += escape(value);
+  return *this;
+}
+
 XmlWriter& XmlWriter::text(std::string_view element, std::string_view value) {
   text_ += fmt::format("<{}>{}</{}>", element, escape(value), element);
   return *this;

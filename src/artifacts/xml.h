@@ -18,6 +18,7 @@ class XmlWriter {
  public:
   XmlWriter& open(std::string_view element, std::string_view xml_namespace = {});
   XmlWriter& close(std::string_view element);
+  XmlWriter& content(std::string_view value);
   XmlWriter& text(std::string_view element, std::string_view value);
   XmlWriter& number(std::string_view element, std::uint64_t value) { return text(element, std::to_string(value)); }
   XmlWriter& boolean(std::string_view element, bool value) { return text(element, value ? "true" : "false"); }

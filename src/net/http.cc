@@ -18,8 +18,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
-void Headers::set(std::string_view name, std::string value) {
+void Headers::remove(std::string_view name) {
   std::erase_if(fields_, [name](const Field& field) { return equal_ignoring_case(field.first, name); });
+}
+
+void Headers::set(std::string_view name, std::string value) {
+  remove(name);
   add(std::string(name), std::move(value));
 }
 

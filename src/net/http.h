@@ -34,6 +34,7 @@ class Headers {
 
   void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
   void set(std::string_view name, std::string value);  // in place of all fields of that name
+  void remove(std::string_view name);
   // The first field of that name.
   std::optional<std::string_view> find(std::string_view name) const;
   std::vector<std::string_view> all(std::string_view name) const;
