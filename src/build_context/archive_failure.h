@@ -34,18 +34,19 @@ inline tl::unexpected<ArchiveFailure> refuse(std::string sentence) {
 // A failure that the archive is not to blame for. `doing`: what could not be done, as the tenant may know it.
 inline tl::unexpected<ArchiveFailure> fail_platform(std::string_view doing, const Error& error) {
   std::string sentence = "The platform failed to " + std::string(doing);
-  sentence += error.kind() == ErrorKind::kDeadlineExceeded ? " in time." :
-              error.kind() == ErrorKind::kCancelled        ? ": the work was cancelled." :
-                                                             ".";
-  return tl::unexpected<ArchiveFailure>(ArchiveFailure{std::string(kPlatformError), std::move(sentence), error.message()});
+  sentence += error.kind() == ErrorKind::kDeadlineExceeded ? " in time."
+              : error.kind() == ErrorKind::kCancelled      ? ": the work was cancelled."
+                                                           : ".";
+  return tl::unexpected<ArchiveFailure>(
+      ArchiveFailure{std::string(kPlatformError), std::move(sentence), error.message()});
 }
 
 }  // namespace dormouse::build_context
 
 // Evaluates `expression`, an ArchiveResult, and returns its failure from the enclosing function.
-#define DM_REFUSE_TRY(expression)                                                                 \
-  do {                                                                                            \
-    if (auto&& dm_outcome = (expression); !dm_outcome) {                                          \
+#define DM_REFUSE_TRY(expression)                                                                        \
+  do {                                                                                                   \
+    if (auto&& dm_outcome = (expression); !dm_outcome) {                                                 \
       return ::tl::unexpected<::dormouse::build_context::ArchiveFailure>(std::move(dm_outcome).error()); \
-    }                                                                                             \
+    }                                                                                                    \
   } while (false)

@@ -41,11 +41,14 @@ ArchiveResult<void> ArchiveTree::add(const std::string& path, EntryKind kind, st
   if (kind == EntryKind::kSymbolicLink) {
     if (link_target.empty() || link_target.size() > limits_.path_bytes_max) {
       return refuse(fmt::format("The target of symbolic link {} is {} bytes long; it must have 1 to {}.",
-                                quoted_name(path), link_target.size(), limits_.path_bytes_max));
+                                quoted_name(path),
+                                link_target.size(),
+                                limits_.path_bytes_max));
     }
     if (link_target.front() == '/') {
       return refuse(fmt::format("Symbolic link {} leads to {}, an absolute path; links must be relative.",
-                                quoted_name(path), quoted_name(link_target)));
+                                quoted_name(path),
+                                quoted_name(link_target)));
     }
   }
   for (std::string parent = parent_of(path); !parent.empty(); parent = parent_of(parent)) {
@@ -53,7 +56,9 @@ ArchiveResult<void> ArchiveTree::add(const std::string& path, EntryKind kind, st
     if (found != nodes_.end()) {
       if (found->second.kind != EntryKind::kDirectory) {
         return refuse(fmt::format("Archive entry {} lies below {}, which is {}.",
-                                  quoted_name(path), quoted_name(parent), name_of(found->second.kind)));
+                                  quoted_name(path),
+                                  quoted_name(parent),
+                                  name_of(found->second.kind)));
       }
       break;  // and so are its parents
     }
@@ -61,8 +66,8 @@ ArchiveResult<void> ArchiveTree::add(const std::string& path, EntryKind kind, st
   }
   const auto found = nodes_.find(path);
   if (found != nodes_.end() && found->second.kind != kind) {
-    return refuse(fmt::format("Archive entry {} occurs as {} and as {}.",
-                              quoted_name(path), name_of(found->second.kind), name_of(kind)));
+    return refuse(fmt::format(
+        "Archive entry {} occurs as {} and as {}.", quoted_name(path), name_of(found->second.kind), name_of(kind)));
   }
   return insert(path, kind, link_target);
 }
@@ -86,8 +91,8 @@ ArchiveResult<void> ArchiveTree::check_link(const std::string& path, const Node&
     pending.pop_back();
     if (part == "..") {
       if (current.empty()) {
-        return refuse(fmt::format("Symbolic link {} leads to {}, outside the archive.",
-                                  quoted_name(path), quoted_name(link.link_target)));
+        return refuse(fmt::format(
+            "Symbolic link {} leads to {}, outside the archive.", quoted_name(path), quoted_name(link.link_target)));
       }
       current = parent_of(current);
       continue;

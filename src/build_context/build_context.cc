@@ -97,18 +97,26 @@ ArchiveResult<void> Conversion::account_for(const ZipEntry& entry) {
   }
   if (entry.size_bytes > limits_.entry_bytes_max) {
     return refuse(fmt::format("Archive entry {} is {} bytes large unpacked; the limit is {}.",
-                              quoted_name(entry.name), entry.size_bytes, limits_.entry_bytes_max));
+                              quoted_name(entry.name),
+                              entry.size_bytes,
+                              limits_.entry_bytes_max));
   }
   summary_.uncompressed_bytes += entry.size_bytes;  // cannot overflow: both were held to their limits before
   const std::uint64_t total = summary_.uncompressed_bytes;
   if (total > limits_.total_bytes_max) {
-    return refuse(fmt::format("The archive is {} bytes or more large unpacked, counted up to entry {}; the limit is {}.",
-                              total, quoted_name(entry.name), limits_.total_bytes_max));
+    return refuse(
+        fmt::format("The archive is {} bytes or more large unpacked, counted up to entry {}; the limit is {}.",
+                    total,
+                    quoted_name(entry.name),
+                    limits_.total_bytes_max));
   }
   if (total > limits_.ratio_floor_bytes && total / limits_.ratio_max >= archive_bytes_) {
     return refuse(fmt::format(
         "The archive unpacks to {} bytes or more from {}, counted up to entry {}; the limit is {} times its size.",
-        total, archive_bytes_, quoted_name(entry.name), limits_.ratio_max));
+        total,
+        archive_bytes_,
+        quoted_name(entry.name),
+        limits_.ratio_max));
   }
   return {};
 }
@@ -123,8 +131,11 @@ ArchiveResult<void> Conversion::convert_data(const ZipEntry& entry, ZipReader& r
     }
     delivered += piece->size();
     if (delivered > entry.size_bytes || (piece->empty() && delivered < entry.size_bytes)) {
-      return refuse(fmt::format("Archive entry {} unpacks to {} {} bytes although it says {}.", quoted_name(entry.name),
-                                delivered, piece->empty() ? "" : "or more", entry.size_bytes));
+      return refuse(fmt::format("Archive entry {} unpacks to {} {} bytes although it says {}.",
+                                quoted_name(entry.name),
+                                delivered,
+                                piece->empty() ? "" : "or more",
+                                entry.size_bytes));
     }
     if (piece->empty()) {
       return {};
@@ -166,9 +177,11 @@ ArchiveResult<ContextSummary> Conversion::run(ZipReader& reader, TarWriter& writ
   if (!tree_.is_regular_file(kDockerfile)) {
     return tl::unexpected<ArchiveFailure>(ArchiveFailure{
         std::string(kDockerfileNotFound),
-        fmt::format("The archive has no regular file named \"{}\" at its root; {} entries were read. Zip the content of the "
-                    "directory, not the directory itself.",
-                    kDockerfile, summary_.entries),
+        fmt::format(
+            "The archive has no regular file named \"{}\" at its root; {} entries were read. Zip the content of the "
+            "directory, not the directory itself.",
+            kDockerfile,
+            summary_.entries),
         ""});
   }
   DM_REFUSE_TRY(written(writer.finish(kTarAlignmentBytes)));
@@ -177,7 +190,7 @@ ArchiveResult<ContextSummary> Conversion::run(ZipReader& reader, TarWriter& writ
 
 // The archive's size.
 ArchiveResult<std::uint64_t> inspect(int file, const Limits& limits, const os::Context& context) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file, &status) != 0) {
     return fail_platform("read the archive", fail_errno("measure the archive").value());
   }
@@ -191,9 +204,11 @@ ArchiveResult<std::uint64_t> inspect(int file, const Limits& limits, const os::C
     return fail_platform("read the archive", records.error());
   }
   if (*records > records_max) {
-    return refuse(fmt::format("The archive has too many entries: more than {} directory records, those of archives stored "
-                              "inside it included; the limit is {} entries.",
-                              records_max, limits.entries_max));
+    return refuse(
+        fmt::format("The archive has too many entries: more than {} directory records, those of archives stored "
+                    "inside it included; the limit is {} entries.",
+                    records_max,
+                    limits.entries_max));
   }
   return size;
 }

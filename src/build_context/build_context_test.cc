@@ -53,8 +53,9 @@ class ConvertArchive : public ::testing::Test {
 
   // What GNU tar says of the result, a line an entry.
   std::vector<std::string> listing() {
-    const os::Command command{{"/bin/tar", "--list", "--verbose", "--numeric-owner", "--full-time", "--file", tar().string()},
-                              {"TZ=UTC", "LC_ALL=C"}};
+    const os::Command command{
+        {"/bin/tar", "--list", "--verbose", "--numeric-owner", "--full-time", "--file", tar().string()},
+        {"TZ=UTC", "LC_ALL=C"}};
     const auto output = os::run_for_output(command, 1U << 20U, minute());
     EXPECT_TRUE(output) << output.error().message();
     std::vector<std::string> lines;
@@ -83,11 +84,12 @@ TEST_F(ConvertArchive, GivesATarArchiveThatGnuTarReads) {
   ASSERT_TRUE(summary) << summary.error().sentence;
   EXPECT_EQ(summary->entries, 5U);
   EXPECT_EQ(summary->uncompressed_bytes, 13U + 100'000U + 10U);
-  EXPECT_THAT(listing(), ElementsAre("-rw-r--r-- 0/0 13 2024-06-01 12:00:00 Dockerfile",
-                                     "drwxr-xr-x 0/0 0 2024-06-01 12:00:00 src/",
-                                     "-rw-r--r-- 0/0 100000 2024-06-01 12:00:00 src/data",
-                                     "-rwxr-xr-x 0/0 10 2024-06-01 12:00:00 src/run",
-                                     "lrwxrwxrwx 0/0 0 2024-06-01 12:00:00 latest -> src/run"));
+  EXPECT_THAT(listing(),
+              ElementsAre("-rw-r--r-- 0/0 13 2024-06-01 12:00:00 Dockerfile",
+                          "drwxr-xr-x 0/0 0 2024-06-01 12:00:00 src/",
+                          "-rw-r--r-- 0/0 100000 2024-06-01 12:00:00 src/data",
+                          "-rwxr-xr-x 0/0 10 2024-06-01 12:00:00 src/run",
+                          "lrwxrwxrwx 0/0 0 2024-06-01 12:00:00 latest -> src/run"));
 }
 
 TEST_F(ConvertArchive, KeepsContentAndLongAndUnusualNames) {
@@ -129,7 +131,8 @@ TEST_F(ConvertArchive, TakesNamesThatBeginWithADot) {
 
 TEST_F(ConvertArchive, WantsADockerfileAtTheRoot) {
   const std::string expected =
-      "ARCHIVE_DOCKERFILE_NOT_FOUND: The archive has no regular file named \"Dockerfile\" at its root; 1 entries were read. "
+      "ARCHIVE_DOCKERFILE_NOT_FOUND: The archive has no regular file named \"Dockerfile\" at its root; 1 entries were "
+      "read. "
       "Zip the content of the directory, not the directory itself.";
   EXPECT_EQ(refusal(ZipForTests().file("project/Dockerfile").bytes()), expected);
   EXPECT_EQ(refusal(ZipForTests().directory("Dockerfile/").bytes()), expected);
@@ -181,12 +184,14 @@ TEST_F(ConvertArchive, RefusesSpecialFiles) {
   EXPECT_EQ(refusal(ZipForTests().add({.name = "device", .data = "", .mode = 060644}).bytes()),
             "ARCHIVE_INVALID: Archive entry \"device\" is neither a regular file nor a directory nor a symbolic link "
             "(type 060000).");
-  EXPECT_THAT(refusal(ZipForTests().add({.name = "s", .data = "", .mode = 0140644}).bytes()), HasSubstr("(type 0140000)"));
+  EXPECT_THAT(refusal(ZipForTests().add({.name = "s", .data = "", .mode = 0140644}).bytes()),
+              HasSubstr("(type 0140000)"));
 }
 
 TEST_F(ConvertArchive, RefusesPathsThatLeadOutside) {
   for (const std::string name : {"/etc/passwd", "../x", "a/../../x", "a/b\\c", "..\\x", ""}) {
-    EXPECT_THAT(refusal(ZipForTests().file("Dockerfile").file(name, "x").bytes()), StartsWith("ARCHIVE_INVALID: ")) << name;
+    EXPECT_THAT(refusal(ZipForTests().file("Dockerfile").file(name, "x").bytes()), StartsWith("ARCHIVE_INVALID: "))
+        << name;
   }
   EXPECT_EQ(refusal(ZipForTests().file("Dockerfile").file("../x").bytes()),
             "ARCHIVE_INVALID: The path of archive entry \"../x\" has a '..' component.");
@@ -222,39 +227,43 @@ TEST_F(ConvertArchive, HoldsEntriesToTheirNumber) {
   for (int i = 0; i < 9; ++i) {
     many.file(std::to_string(i));
   }
-  EXPECT_EQ(refusal(many.bytes()),
-            "ARCHIVE_INVALID: The archive has too many entries: more than 8 directory records, those of archives stored "
-            "inside it included; the limit is 2 entries.");
+  EXPECT_EQ(
+      refusal(many.bytes()),
+      "ARCHIVE_INVALID: The archive has too many entries: more than 8 directory records, those of archives stored "
+      "inside it included; the limit is 2 entries.");
 }
 
 TEST_F(ConvertArchive, HoldsSizesToTheirLimits) {
   const std::string zip = ZipForTests().file("Dockerfile", "12345").file("b", "123456").bytes();
   limits_.total_bytes_max = 10;
-  EXPECT_EQ(refusal(zip),
-            "ARCHIVE_INVALID: The archive is 11 bytes or more large unpacked, counted up to entry \"b\"; the limit is 10.");
+  EXPECT_EQ(
+      refusal(zip),
+      "ARCHIVE_INVALID: The archive is 11 bytes or more large unpacked, counted up to entry \"b\"; the limit is 10.");
   limits_.entry_bytes_max = 5;
   EXPECT_EQ(refusal(zip), "ARCHIVE_INVALID: Archive entry \"b\" is 6 bytes large unpacked; the limit is 5.");
   limits_.archive_bytes_max = zip.size() - 1;
-  EXPECT_EQ(refusal(zip), "ARCHIVE_INVALID: The archive is " + std::to_string(zip.size()) +
-                              " bytes large; the limit is " + std::to_string(zip.size() - 1) + ".");
+  EXPECT_EQ(refusal(zip),
+            "ARCHIVE_INVALID: The archive is " + std::to_string(zip.size()) + " bytes large; the limit is " +
+                std::to_string(zip.size() - 1) + ".");
 }
 
 TEST_F(ConvertArchive, RefusesABombByItsRatio) {
   const std::string zip = ZipForTests().file("Dockerfile").deflated("bomb", std::string(1'000'000, '\0')).bytes();
   EXPECT_EQ(refusal(zip), "accepted");  // too small to be judged
   limits_.ratio_floor_bytes = 999'999;
-  EXPECT_EQ(refusal(zip), "ARCHIVE_INVALID: The archive unpacks to 1000000 bytes or more from " +
-                              std::to_string(zip.size()) +
-                              ", counted up to entry \"bomb\"; the limit is 200 times its size.");
+  EXPECT_EQ(refusal(zip),
+            "ARCHIVE_INVALID: The archive unpacks to 1000000 bytes or more from " + std::to_string(zip.size()) +
+                ", counted up to entry \"bomb\"; the limit is 200 times its size.");
 }
 
 TEST_F(ConvertArchive, RefusesDataBeyondTheDeclaredSize) {
   const std::string data(100'000, '\0');
   ZipForTests::Entry entry{.name = "Dockerfile", .data = deflate_for_tests(data), .method = 8};
   entry.size_added = static_cast<std::uint32_t>(10 - static_cast<int>(entry.data.size()));
-  EXPECT_THAT(refusal(ZipForTests().add(entry).bytes()),
-              StartsWith("ARCHIVE_INVALID: The archive is damaged or truncated in entry \"Dockerfile\": ZIP uncompressed data "
-                         "is wrong size"));
+  EXPECT_THAT(
+      refusal(ZipForTests().add(entry).bytes()),
+      StartsWith("ARCHIVE_INVALID: The archive is damaged or truncated in entry \"Dockerfile\": ZIP uncompressed data "
+                 "is wrong size"));
 }
 
 TEST_F(ConvertArchive, LeavesAFileAloneThatIsThereAlready) {

@@ -46,13 +46,16 @@ ArchiveResult<std::string> normalized_path(std::string_view name, const Limits& 
   }
   if (name.size() > limits.path_bytes_max) {
     return refuse(fmt::format("The path of archive entry {} is {} bytes long; the limit is {}.",
-                              quoted_name(name), name.size(), limits.path_bytes_max));
+                              quoted_name(name),
+                              name.size(),
+                              limits.path_bytes_max));
   }
   if (name.front() == '/') {
     return refuse(fmt::format("The path of archive entry {} is absolute; paths must be relative.", quoted_name(name)));
   }
   if (name.find('\\') != std::string_view::npos) {
-    return refuse(fmt::format("The path of archive entry {} has a backslash; separate directories by '/'.", quoted_name(name)));
+    return refuse(
+        fmt::format("The path of archive entry {} has a backslash; separate directories by '/'.", quoted_name(name)));
   }
   if (name.find('\0') != std::string_view::npos) {
     return refuse(fmt::format("The path of archive entry {} has a NUL byte.", quoted_name(name)));

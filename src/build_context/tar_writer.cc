@@ -2,11 +2,10 @@
 
 #include "build_context/tar_writer.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <archive.h>
 #include <archive_entry.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -58,7 +57,8 @@ ssize_t TarWriter::write_block(archive* /*writer*/, void* sink, const void* bloc
 
 tl::unexpected<Error> TarWriter::failure() const {
   const char* text = archive_error_string(writer_.get());
-  return fail(ErrorKind::kInternal, std::string("write the tar archive: ") + (text != nullptr ? text : "no reason is known"));
+  return fail(ErrorKind::kInternal,
+              std::string("write the tar archive: ") + (text != nullptr ? text : "no reason is known"));
 }
 
 Status TarWriter::outcome_of(bool done) const {
@@ -116,7 +116,7 @@ Status TarWriter::write(std::span<const std::byte> data) {
 
 Status TarWriter::finish(std::uint64_t alignment_bytes) {
   DM_TRY(outcome_of(archive_write_close(writer_.get()) == ARCHIVE_OK), "");
-  struct stat status {};
+  struct stat status{};
   if (::fstat(sink_->file, &status) != 0) {
     return fail_errno("measure the tar archive");
   }

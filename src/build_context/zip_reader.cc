@@ -78,8 +78,10 @@ ArchiveResult<ZipEntry> ZipReader::describe(archive_entry* raw) {
     case AE_IFDIR: entry.kind = EntryKind::kDirectory; break;
     case AE_IFLNK: entry.kind = EntryKind::kSymbolicLink; break;
     default:
-      return refuse(fmt::format("Archive entry {} is neither a regular file nor a directory nor a symbolic link (type {:#o}).",
-                                quoted_name(entry.name), static_cast<unsigned>(archive_entry_filetype(raw))));
+      return refuse(
+          fmt::format("Archive entry {} is neither a regular file nor a directory nor a symbolic link (type {:#o}).",
+                      quoted_name(entry.name),
+                      static_cast<unsigned>(archive_entry_filetype(raw))));
   }
   if (archive_entry_hardlink(raw) != nullptr) {
     return refuse(fmt::format("Archive entry {} is a hard link.", quoted_name(entry.name)));
@@ -88,7 +90,8 @@ ArchiveResult<ZipEntry> ZipReader::describe(archive_entry* raw) {
   const std::string_view format = text_or(archive_format_name(reader_.get()), "");
   if (format.find("(uncompressed)") == std::string_view::npos && format.find("(deflation)") == std::string_view::npos) {
     return refuse(fmt::format("Archive entry {} is compressed by a method that is not supported ({}); use deflate.",
-                              quoted_name(entry.name), format));
+                              quoted_name(entry.name),
+                              format));
   }
   entry.permissions = archive_entry_perm(raw) & 0777U;
   entry.modified = archive_entry_mtime_is_set(raw) != 0 ? archive_entry_mtime(raw) : 0;

@@ -47,10 +47,12 @@ HttpAnswer AnswerParser::answer() const {
 Status AnswerParser::finish_head() {
   const unsigned status = message_->parser.get().result_int();
   if (status < 100 || status > 599) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("the answer has the status {}, not one from 100 to 599", status));
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("the answer has the status {}, not one from 100 to 599", status));
   }
   if (status == 101) {
-    return fail(ErrorKind::kInvalidArgument, "the answer has the status 101: it switches protocols although nobody asked");
+    return fail(ErrorKind::kInvalidArgument,
+                "the answer has the status 101: it switches protocols although nobody asked");
   }
   if (status >= 200) {
     state_ = message_->parser.is_done() ? State::kDone : State::kBody;

@@ -30,7 +30,8 @@ Status check_field(std::string_view name, std::string_view value, bool spaces_al
     return c > 0x20 && c < 0x7f ? true : c == ' ' && spaces_allowed;
   });
   if (value.empty() || !printable) {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("the request's {} is empty or has forbidden characters", name));
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("the request's {} is empty or has forbidden characters", name));
   }
   return {};
 }
@@ -42,8 +43,8 @@ Result<std::string> serialize(const HttpRequest& request) {
   if (request.path.front() != '/') {
     return fail(ErrorKind::kInvalidArgument, "the request's path does not begin with '/'");
   }
-  std::string text = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: dormouse\r\nConnection: close\r\n",
-                                 request.path, request.host);
+  std::string text = fmt::format(
+      "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: dormouse\r\nConnection: close\r\n", request.path, request.host);
   if (!request.body.empty()) {
     text += fmt::format("Content-Type: {}\r\n", request.content_type);
   }

@@ -20,8 +20,8 @@ namespace dormouse::http_client {
 //     Content-Type: <content_type>    only with a body
 //     Content-Length: <length>
 struct HttpRequest {
-  std::string host;                              // "localhost:9000"
-  std::string path;                              // "/aws/lambda-microvms/runtime/v1/run"
+  std::string host;  // "localhost:9000"
+  std::string path;  // "/aws/lambda-microvms/runtime/v1/run"
   std::string content_type = "application/json";
   std::string body;
 };

@@ -188,8 +188,11 @@ TEST_F(HttpPost, CancellationEndsTheWait) {
 
 TEST_F(HttpPost, WhatIsNotHttpIsRefused) {
   const std::string not_http = "POST /run: the answer is not HTTP: ";
-  for (const std::string_view bytes : {"SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 OK\r\n\r\n",
-                                       "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "{\"status\": 200}\r\n\r\n",
+  for (const std::string_view bytes : {"SSH-2.0-OpenSSH_9.2\r\n",
+                                       "HTTP/1.1 2000 OK\r\n\r\n",
+                                       "HTTP/1.1 OK\r\n\r\n",
+                                       "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+                                       "{\"status\": 200}\r\n\r\n",
                                        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
                                        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                                        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n"}) {
@@ -213,7 +216,8 @@ TEST_F(HttpPost, AHeadLongerThanItsLimitIsRefused) {
     many += "a: b\r\n";
   }
   EXPECT_EQ(refusal(many + "\r\n"), "POST /run: the answer's head is longer than 16384 bytes");
-  EXPECT_EQ(refusal("HTTP/1.1 200 OK\r\nX: " + std::string(16'000, 'x') + "\r\nContent-Length: 0\r\n\r\n"), "status 200");
+  EXPECT_EQ(refusal("HTTP/1.1 200 OK\r\nX: " + std::string(16'000, 'x') + "\r\nContent-Length: 0\r\n\r\n"),
+            "status 200");
 }
 
 TEST_F(HttpPost, EndlessInterimAnswersAreRefused) {
@@ -236,7 +240,8 @@ TEST_F(HttpPost, FieldsThatCouldSplitTheRequestAreRefused) {
             "POST /a: the request's host is empty or has forbidden characters");
   EXPECT_EQ(message({"localhost:1", "/a", "text\n", "x"}),
             "POST /a: the request's content type is empty or has forbidden characters");
-  EXPECT_EQ(message({"localhost:1", "a", "application/json", ""}), "POST a: the request's path does not begin with '/'");
+  EXPECT_EQ(message({"localhost:1", "a", "application/json", ""}),
+            "POST a: the request's path does not begin with '/'");
   EXPECT_EQ(heard(), "");
 }
 

@@ -71,7 +71,7 @@ Result<MemoryFacts> read_memory_facts() {
 }
 
 Result<FileSystemFacts> read_file_system_facts(const std::filesystem::path& path) {
-  struct statvfs facts {};
+  struct statvfs facts{};
   int outcome = -1;
   do {
     outcome = ::statvfs(path.c_str(), &facts);
@@ -79,7 +79,8 @@ Result<FileSystemFacts> read_file_system_facts(const std::filesystem::path& path
   if (outcome != 0) {
     return fail_errno("statvfs " + path.string());
   }
-  return FileSystemFacts{std::uint64_t{facts.f_blocks} * facts.f_frsize, std::uint64_t{facts.f_bavail} * facts.f_frsize};
+  return FileSystemFacts{std::uint64_t{facts.f_blocks} * facts.f_frsize,
+                         std::uint64_t{facts.f_bavail} * facts.f_frsize};
 }
 
 Result<std::uint32_t> count_processors(std::string_view list) {

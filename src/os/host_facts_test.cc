@@ -36,8 +36,8 @@ TEST(HostFacts, AMissingLineIsNamed) {
 }
 
 TEST(HostFacts, MalformedMemoryIsRefusedAndShown) {
-  for (const std::string value : {"", " kB", " 12", " 12 MB", " -1 kB", " 12x kB", " 99999999999999999999 kB",
-                                  " 18446744073709551615 kB"}) {
+  for (const std::string value :
+       {"", " kB", " 12", " 12 MB", " -1 kB", " 12x kB", " 99999999999999999999 kB", " 18446744073709551615 kB"}) {
     const auto facts = parse_memory_facts("MemTotal:" + value + "\nMemAvailable: 1 kB\n");
     ASSERT_FALSE(facts) << value;
     EXPECT_EQ(facts.error().message(), "/proc/meminfo: MemTotal is \"" + value + "\", not a number of kB");

@@ -3,12 +3,11 @@
 // Any bytes as a build archive: they are refused with a code, or become a tar archive that holds nothing but what is
 // promised in build_context.h. A broken promise ends the program.
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <archive.h>
-#include <archive_entry.h>
 
 #include <chrono>
 #include <cstddef>
