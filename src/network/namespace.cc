@@ -35,7 +35,7 @@ constexpr char kTapMac[6] = {0x52, 0x54, 0x00, 0x00, 0x02, 0x02};
 
 // Everything the guest may reach is the gateway: its egress listener, to which all TCP is redirected, and DNS.
 constexpr char kRules[] = R"(table inet dormouse {
-  chain redirect {
+  chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     iifname "tap0" ip daddr != 10.0.2.2 meta l4proto tcp redirect to :1
   }

@@ -121,7 +121,7 @@ std::vector<std::string> qemu_arguments(const std::string& program,
   }
   if (descriptors.console >= 0) {
     arguments.insert(arguments.end(), {"-add-fd", fmt::format("fd={},set=99", descriptors.console)});
-    arguments.insert(arguments.end(), {"-chardev", "file,id=console,path=/dev/fdset/99"});
+    arguments.insert(arguments.end(), {"-chardev", "file,id=console,append=on,path=/dev/fdset/99"});
   } else {
     arguments.insert(arguments.end(), {"-chardev", "null,id=console"});
   }

@@ -6,6 +6,7 @@
 // is put over its holes.
 
 #define _GNU_SOURCE
+#undef _FORTIFY_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +58,10 @@ int open64(const char* path, int flags, ...) {
   va_end(rest);
   return open_any("open64", path, flags, mode);
 }
+
+// What open() becomes in a program that is compiled with _FORTIFY_SOURCE.
+int __open_2(const char* path, int flags) { return open_any("__open_2", path, flags, 0); }
+int __open64_2(const char* path, int flags) { return open_any("__open64_2", path, flags, 0); }
 
 // Puts anonymous memory over the holes of [offset, offset + length), which is mapped at `address`.
 static int cover_holes(char* address, size_t length, off_t offset, int protection, int fd) {
