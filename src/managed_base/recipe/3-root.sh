@@ -15,12 +15,14 @@ install_in "$WORK/root" crun
 cp -a "$WORK/root" "$WORK/builder"
 furnish "$WORK/root"
 trim "$WORK/root"
+forget_packages "$WORK/root"
 ext4_image "$WORK/root" "$OUT/root.ext4" root
 rm -rf "$WORK/root"
 
 install_in "$WORK/builder" buildah ca-certificates jq
 furnish "$WORK/builder"
 trim "$WORK/builder"
+forget_packages "$WORK/builder"
 mkdir -p "$WORK/builder/etc/containers/registries.conf.d"
 cp "$RECIPE/storage.conf" "$RECIPE/registries.conf" "$RECIPE/policy.json" "$WORK/builder/etc/containers/"
 rm -f "$WORK/builder"/etc/containers/registries.conf.d/*

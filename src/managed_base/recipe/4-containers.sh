@@ -27,14 +27,21 @@ base=$(images from --signature-policy "$RECIPE/policy.json" scratch)
 tree=$(images mount "$base")
 cp -a "$WORK/debian/." "$tree/"
 install_in "$tree" ca-certificates
-cp -a "$tree/var/lib/apt/lists" "$WORK/lists"
 trim "$tree"
+# A container is thrown away when a build breaks off: dpkg need not sync each file.
+echo force-unsafe-io >"$tree/etc/dpkg/dpkg.cfg.d/50dormouse"
+# What APT has fetched and computed is not for layers: committing a layer costs by its size.
+cat >"$tree/etc/apt/apt.conf.d/51dormouse-layers" <<'END'
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+END
+# APT's package lists stay, and its cache of them: making these takes an emulated guest long, and `apt-get update` fetches only
+# what has changed since.
+chroot "$tree" apt-cache -q gencaches
 images umount "$base" >/dev/null
 commit "$base" dormouse.local/base:debian12
 
 python=$(images from --signature-policy "$RECIPE/policy.json" --pull-never dormouse.local/base:debian12)
 tree=$(images mount "$python")
-cp -a "$WORK/lists/." "$tree/var/lib/apt/lists/"
 install_in "$tree" python3 python3-pip python3-venv python-is-python3
 # There is no system to protect in a container: pip may install into it.
 rm -f "$tree"/usr/lib/python3*/EXTERNALLY-MANAGED
@@ -42,6 +49,7 @@ rm -f "$tree"/usr/lib/python3*/EXTERNALLY-MANAGED
 chroot "$tree" python3 -m compileall -q -x 'lib2to3/tests' /usr/lib/python3 /usr/lib/python3.11
 note_versions "$tree" python3 python3-pip
 trim "$tree"
+chroot "$tree" apt-cache -q gencaches
 images umount "$python" >/dev/null
 commit "$python" dormouse.local/python:debian12
 images rm "$base" "$python" >/dev/null

@@ -41,13 +41,17 @@ note_versions() {
 
 # Empties the tree $1 of what no guest needs.
 trim() {
-  rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/*.deb "$1"/var/cache/debconf/*-old \
-    "$1"/var/log/*.log "$1"/var/log/apt/* "$1"/var/lib/dpkg/*-old "$1"/usr/share/doc/* "$1"/usr/share/man/* \
-    "$1"/usr/share/info/* "$1"/usr/share/locale/* "$1"/usr/share/lintian "$1"/usr/share/bash-completion
-  mkdir -p "$1/var/lib/apt/lists/partial"
+  rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/cache/debconf/*-old "$1"/var/log/*.log "$1"/var/log/apt/* \
+    "$1"/var/lib/dpkg/*-old "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/info/* "$1"/usr/share/locale/* \
+    "$1"/usr/share/lintian "$1"/usr/share/bash-completion
 }
 
-# Makes the ext4 image $2 with the content of the tree $1: no journal, no slack to speak of, no time of its own. $3 is the label.
+# Removes what APT knows of packages that could be installed, where nobody will install any.
+forget_packages() {
+  rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin
+}
+
+# Makes the ext4 image $2 with the content of the tree $1: no journal, little free space. $3 is the label.
 ext4_image() {
   blocks=$(( $(du -s --block-size=4096 "$1" | cut -f1) * 108 / 100 + 4096 ))
   mke2fs -q -t ext4 -b 4096 -m 0 -O ^has_journal,^resize_inode -E root_owner=0:0 \
