@@ -75,6 +75,7 @@ class EndpointSession : public std::enable_shared_from_this<EndpointSession> {
     bool is_head = false;
     bool idempotent = false;  // may be sent again although the guest may have seen it
     bool is_http10 = false;
+    bool keep_alive = false;  // the client wishes it
     std::shared_ptr<control::Lease> lease;
     bool revoked = false;
     bool header_sent = false;    // some of it, to the guest
@@ -84,7 +85,7 @@ class EndpointSession : public std::enable_shared_from_this<EndpointSession> {
     bool ends_with_connection = false;  // nothing but the connection's end marks the answer's
   };
 
-  enum class Outcome { kAnswered, kTryAgain, kBadGateway, kClose };
+  enum class Outcome { kAnswered, kTryAgain, kGuestFailed, kClose };
 
   Task<bool> handshake();
   Task<bool> serve_one();  // whether the connection can take another request
@@ -132,6 +133,7 @@ class EndpointSession : public std::enable_shared_from_this<EndpointSession> {
   bool idle_ = true;                   // between requests
   bool finishing_ = false;
   bool aborted_ = false;
+  bool closing_ = false;  // everything was sent
 };
 
 }  // namespace dormouse::proxy
