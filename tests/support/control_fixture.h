@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The control layer on a fake host and a fake clock, with a real metadata store in a directory of its own.
+
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "control/images.h"
+#include "control/microvms.h"
+#include "control/world.h"
+#include "store/metadata_store.h"
+#include "support/fake_clock.h"
+#include "support/fake_host.h"
+
+namespace dormouse::test {
+
+// A directory that goes with the object.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Archives from nowhere: an empty file for each URI, unless told to fail.
+class FakeArtifacts final : public control::ArtifactSource {
+ public:
+  tl::expected<void, Failure> fetch(const std::string& account,
+                                    const std::string& uri,
+                                    const std::filesystem::path& target,
+                                    std::uint64_t size_bytes_max,
+                                    const os::Context& context) override;
+  std::optional<Failure> failure;  // set before the call
+};
+
+// Remembers the states of each VM in order, and waits for them.
+class StateLog {
+ public:
+  void record(const control::Microvm& microvm);
+  // False after ten seconds.
+  bool wait_for(const std::string& microvm_id, control::MicrovmState state, int times = 1);
+  // Without repetitions.
+  std::vector<control::MicrovmState> states(const std::string& microvm_id) const;
+  control::Microvm last(const std::string& microvm_id) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, std::vector<control::MicrovmState>> states_;  // guarded by mutex_
+  std::map<std::string, control::Microvm> last_;                      // guarded by mutex_
+};
+
+class ControlFixture {
+ public:
+  static constexpr const char* kAccount = "000000000000";
+  static constexpr const char* kBase = "arn:aws:lambda:us-east-1:aws:microvm-image:debian12-1";
+  static constexpr const char* kImageArn = "arn:aws:lambda:us-east-1:000000000000:microvm-image:demo";
+
+  ControlFixture();
+  ~ControlFixture();
+
+  // The daemon goes and another comes, on the same files and host; nothing is started.
+  void restart();
+  void start();  // as the daemon does: recover, images, VMs
+
+  static control::ImageSpecification specification();
+  static control::Hooks all_hooks();
+  // Creates the image "demo" and waits until its build has ended.
+  control::Images::Created create_image(control::ImageSpecification specification);
+  control::Images::Created create_image() { return create_image(specification()); }
+  control::RunRequest run_request() const;
+  control::Microvm run(const control::RunRequest& request);          // must be accepted
+  control::Microvm run_to_running(const control::RunRequest& request);
+  control::Microvm get(const std::string& microvm_id);
+  bool wait_for_build(control::BuildState state, int times = 1);
+
+  TemporaryDirectory directory;
+  FakeClock clock;
+  FakeHost host;
+  FakeArtifacts artifacts;
+  StateLog states;
+  std::unique_ptr<store::MetadataStore> metadata;
+  std::unique_ptr<control::World> world;
+  std::unique_ptr<control::Images> images;
+  std::unique_ptr<control::Microvms> microvms;
+
+ private:
+  void construct();
+
+  std::mutex mutex_;
+  std::condition_variable build_changed_;
+  std::map<control::BuildState, int> builds_;  // guarded by mutex_
+};
+
+// One request at the endpoint: what became of it.
+class Request {
+ public:
+  Request(control::Microvms& microvms, const std::string& microvm_id);
+  // Waits for the answer, ten seconds at most: "lease" or "refused".
+  std::string wait();
+  bool answered() const;
+  std::optional<control::EndpointRefusal> refusal() const;
+  bool revoked() const;
+  bool wait_revoked();
+  void finish();  // gives the lease back
+  void activity();
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    int answers = 0;
+    bool revoked = false;
+    std::shared_ptr<control::Lease> lease;
+    std::optional<control::EndpointRefusal> refusal;
+  };
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace dormouse::test
