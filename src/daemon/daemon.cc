@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "daemon/daemon.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <charconv>
+#include <cerrno>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "api/api.h"
+#include "artifacts/artifact_fetcher.h"
+#include "artifacts/object_store.h"
+#include "artifacts/s3_handler.h"
+#include "aws/credentials_file.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/images.h"
+#include "control/microvms.h"
+#include "control/world.h"
+#include "daemon/token_issuer.h"
+#include "host/local_host.h"
+#include "net/http_server.h"
+#include "network/address_policy.h"
+#include "os/file.h"
+#include "os/worker_pool.h"
+#include "proxy/certificate_authority.h"
+#include "proxy/endpoint_server.h"
+#include "proxy/microvms_backend.h"
+#include "proxy/token.h"
+#include "store/sqlite_metadata_store.h"
+
+namespace dormouse::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+// One daemon a data directory, for as long as the descriptor is open.
+Result<UniqueFd> lock_directory(const fs::path& directory) {
+  DM_ASSIGN(UniqueFd lock, os::open_file(directory / "lock", O_RDWR | O_CREAT), "");
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return fail(ErrorKind::kConflict,
+                  fmt::format("the data directory {} is in use by another dormoused: stop that one, or choose another "
+                              "--data-dir",
+                              directory.string()));
+    }
+    return fail_errno("lock " + directory.string());
+  }
+  return lock;
+}
+
+// Where our other programs are: beside this one, as a build leaves them, or where a package puts them.
+fs::path program_directory() {
+  std::error_code error;
+  const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
+  return fs::exists(here / "dormouse-agent", error) ? here : fs::path("/usr/libexec/dormouse");
+}
+
+// Of "address:port"; the daemon's own options were checked by then.
+int port_of(const std::string& address) {
+  int port = 0;
+  const std::size_t colon = address.rfind(':');
+  if (colon != std::string::npos) {
+    std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
+  }
+  return port;
+}
+
+Result<host::LocalHostOptions> host_options(const Options& options) {
+  host::LocalHostOptions result;
+  result.data_directory = options.data_directory;
+  result.cache_directory = options.cache_directory;
+  result.program_directory = program_directory();
+  result.qemu = options.qemu;
+  result.acceleration = options.acceleration;
+  result.kernel = options.kernel;
+  result.substitute_base = options.substitute_base;
+  network::AddressPolicy::Options policy;
+  if (!options.egress_denied.empty()) {
+    policy.denied = options.egress_denied;
+  }
+  policy.allowed = options.egress_allowed;
+  DM_ASSIGN(result.egress_policy, network::AddressPolicy::create(policy), "--egress-denied, --egress-allowed");
+  return result;
+}
+
+Result<std::optional<artifacts::ForeignS3>> foreign_s3(const Options& options) {
+  if (!options.s3_endpoint) {
+    return std::nullopt;
+  }
+  artifacts::ForeignS3 foreign;
+  foreign.url = *options.s3_endpoint;
+  foreign.region = options.s3_region.value_or(options.region);
+  if (!options.s3_credentials) {
+    return fail(ErrorKind::kInvalidArgument, "--s3-endpoint needs --s3-credentials, the file with its keys");
+  }
+  DM_ASSIGN(const std::string text, os::read_file(*options.s3_credentials, 1U << 20U), "--s3-credentials");
+  DM_ASSIGN(const aws::CredentialsFile file,
+            aws::CredentialsFile::parse(text, options.s3_credentials->string(), options.account),
+            "--s3-credentials");
+  const auto credential = file.profile("default");
+  if (!credential) {
+    return fail(ErrorKind::kInvalidArgument,
+                options.s3_credentials->string() + " has no profile [default]: add one with the keys for --s3-endpoint");
+  }
+  foreign.credential = *credential;
+  return foreign;
+}
+
+Result<proxy::ServerCertificate> endpoint_certificate(const Options& options, const Clock& clock) {
+  DM_ASSIGN(const proxy::CertificateAuthority authority,
+            proxy::CertificateAuthority::open(options.data_directory, clock.wall()),
+            "the certificate authority");
+  if (options.endpoint_certificate) {
+    return proxy::load_certificate(*options.endpoint_certificate, *options.endpoint_key);
+  }
+  return authority.endpoint_certificate(options.region, options.endpoint_domain, clock.wall());
+}
+
+}  // namespace
+
+struct Daemon::Parts {
+  UniqueFd lock;
+  SystemClock clock;
+  std::unique_ptr<aws::CredentialsFile> credentials;
+  std::unique_ptr<proxy::TokenKeyring> keyring;
+  std::unique_ptr<TokenIssuer> issuer;
+  std::unique_ptr<store::MetadataStore> metadata;
+  std::unique_ptr<artifacts::ObjectStore> objects;
+  std::unique_ptr<artifacts::ArtifactFetcher> fetcher;
+  std::unique_ptr<artifacts::S3Handler> s3;
+  std::unique_ptr<host::LocalHost> host;
+  std::unique_ptr<control::World> world;
+  std::unique_ptr<control::Images> images;
+  std::unique_ptr<control::Microvms> microvms;
+  std::unique_ptr<os::WorkerPool> api_workers;
+  std::unique_ptr<api::Api> api;
+  std::unique_ptr<proxy::MicrovmsBackend> backend;
+  std::unique_ptr<net::HttpServer> api_server;
+  std::unique_ptr<proxy::EndpointServer> endpoint_server;
+
+  Status open_stores(const Options& options);
+  Status open_control(const Options& options, const os::Context& context);
+  Status listen(const Options& options);
+};
+
+Status Daemon::Parts::open_stores(const Options& options) {
+  const fs::path& directory = options.data_directory;
+  DM_TRY(os::make_directories(directory), "--data-dir");
+  DM_ASSIGN(lock, lock_directory(directory), "");
+  DM_ASSIGN(aws::CredentialsFile file,
+            aws::CredentialsFile::open_or_create(directory / "credentials", options.account),
+            "");
+  credentials = std::make_unique<aws::CredentialsFile>(std::move(file));
+  DM_ASSIGN(proxy::TokenKeyring keys, proxy::TokenKeyring::open(directory / "token.key"), "");
+  keyring = std::make_unique<proxy::TokenKeyring>(std::move(keys));
+  issuer = std::make_unique<TokenIssuer>(*keyring);
+  DM_ASSIGN(metadata, store::open_sqlite_metadata_store(directory / "metadata.sqlite"), "open the metadata");
+  DM_ASSIGN(objects, artifacts::ObjectStore::open(directory / "artifacts", clock), "open the artifacts");
+  DM_ASSIGN(std::optional<artifacts::ForeignS3> foreign, foreign_s3(options), "");
+  fetcher = std::make_unique<artifacts::ArtifactFetcher>(*objects, std::move(foreign));
+  artifacts::S3Handler::Options s3_options;
+  s3_options.region = options.region;
+  s3 = std::make_unique<artifacts::S3Handler>(*objects, *credentials, clock, s3_options);
+  return {};
+}
+
+Status Daemon::Parts::open_control(const Options& options, const os::Context& context) {
+  DM_ASSIGN(host::LocalHostOptions wanted, host_options(options), "");
+  DM_ASSIGN(host, host::LocalHost::create(std::move(wanted), context), "");
+  world.reset(new control::World{clock, *host, *metadata, *fetcher, options.data_directory});
+  world->region = options.region;
+  world->endpoint_domain = options.endpoint_domain;
+  world->endpoint_port = port_of(options.endpoint.front());
+  world->concurrent_builds = options.concurrent_builds;
+  world->drain_timeout = std::chrono::seconds(options.drain_timeout_seconds);
+  world->build_timeout = std::chrono::seconds(options.build_timeout_seconds);
+  world->suspend_hook_failure = options.suspend_hook_failure == "terminate" ? control::SuspendHookFailure::kTerminate
+                                                                           : control::SuspendHookFailure::kKeepRunning;
+  images = std::make_unique<control::Images>(*world);
+  microvms = std::make_unique<control::Microvms>(*world, *images);
+  DM_ASSIGN(const std::vector<host::RecoveredVm> found, host->recover(context), "find VMs of an earlier daemon");
+  images->start();
+  microvms->start(found);
+  return {};
+}
+
+Status Daemon::Parts::listen(const Options& options) {
+  api_workers = std::make_unique<os::WorkerPool>(os::WorkerPool::Options{});
+  api::Api::Parts parts{*images,
+                        *microvms,
+                        [this] { return host->not_ready(); },
+                        *credentials,
+                        clock,
+                        *issuer,
+                        *s3};
+  api::Api::Options api_options;
+  api_options.region = options.region;
+  api = std::make_unique<api::Api>(parts, std::move(api_options));
+
+  proxy::EndpointServer::Options endpoint_options;
+  endpoint_options.listen = options.endpoint;
+  endpoint_options.listen_plain = options.endpoint_http;
+  DM_ASSIGN(proxy::ServerCertificate certificate, endpoint_certificate(options, clock), "");
+  backend = std::make_unique<proxy::MicrovmsBackend>(*microvms);
+  endpoint_server = std::make_unique<proxy::EndpointServer>(
+      std::move(endpoint_options), std::move(certificate), *backend, *keyring, clock);
+  DM_TRY(endpoint_server->start(), "--endpoint");
+
+  net::HttpServer::Options server_options;
+  server_options.listen = options.api;
+  api_server = std::make_unique<net::HttpServer>(std::move(server_options), *api, *api_workers);
+  DM_TRY(api_server->start(), "--api");
+  log::info("listening", {{"api", fmt::format("{}", fmt::join(options.api, ","))},
+                          {"endpoint", fmt::format("{}", fmt::join(options.endpoint, ","))}});
+  return {};
+}
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Daemon::~Daemon() {
+  // Nothing new comes in, then what is under way ends, then what it stands on goes.
+  if (parts_->api_server) {
+    parts_->api_server->stop();
+  }
+  if (parts_->endpoint_server) {
+    parts_->endpoint_server->stop();
+  }
+  if (parts_->images) {
+    parts_->images->stop();
+  }
+  if (parts_->microvms) {
+    parts_->microvms->stop();
+  }
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const os::Context& context) {
+  std::unique_ptr<Daemon> daemon(new Daemon(std::make_unique<Parts>()));
+  Options resolved = options;
+  DM_TRY(os::make_directories(options.data_directory), "--data-dir");
+  resolved.data_directory = fs::canonical(options.data_directory);
+  DM_TRY(daemon->parts_->open_stores(resolved), "");
+  DM_TRY(daemon->parts_->open_control(resolved, context), "");
+  DM_TRY(daemon->parts_->listen(resolved), "");
+  return daemon;
+}
+
+}  // namespace dormouse::daemon

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/options.h"
+#include "os/context.h"
+
+namespace {
+
+using namespace dormouse;
+
+constexpr std::chrono::minutes kStartTimeout{10};
+
+// Signals are waited for by this thread alone; every thread made later inherits the block.
+UniqueFd block_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int exit_code = 0;
+  const auto options = daemon::read_options(argc, argv, exit_code);
+  if (!options) {
+    return exit_code;
+  }
+  const std::map<std::string, log::Level> levels = {{"debug", log::Level::kDebug},
+                                                    {"info", log::Level::kInfo},
+                                                    {"warning", log::Level::kWarning},
+                                                    {"error", log::Level::kError}};
+  log::set_level(levels.at(options->log_level));
+  if (::geteuid() != 0) {
+    fmt::print(stderr, "dormoused: must run as root: it makes network namespaces and taps. `dormouse doctor` says more.\n");
+    return 1;
+  }
+  const UniqueFd signals = block_signals();
+  const auto started = daemon::Daemon::start(*options, os::Context::with_timeout(kStartTimeout));
+  if (!started) {
+    fmt::print(stderr, "dormoused: {}\n", started.error().message());
+    return 1;
+  }
+  signalfd_siginfo signal{};
+  while (::read(signals.get(), &signal, sizeof signal) < 0 && errno == EINTR) {
+  }
+  log::info("stopping; VMs run on", {{"signal", std::to_string(signal.ssi_signo)}});
+  return 0;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "daemon/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace dormouse::daemon {
+namespace {
+
+constexpr char kExamples[] = R"(Examples:
+  dormoused --data-dir /var/lib/dormouse
+  dormoused --data-dir ~/dormouse --api 127.0.0.1:9700 --endpoint 127.0.0.1:9743 --accel tcg
+  dormoused --config /etc/dormouse/dormoused.toml
+
+A client needs AWS_ENDPOINT_URL=http://127.0.0.1:9600, the region, and AWS_SHARED_CREDENTIALS_FILE=DIR/credentials;
+`dormouse env` prints that.)";
+
+void declare(CLI::App& app, Options& options) {
+  app.set_config("--config", "", "Read options from this TOML file; names are those of the long options");
+  app.add_option("--data-dir", options.data_directory, "Where everything is kept: records, artifacts, images, VMs, keys")
+      ->required();
+  app.add_option("--cache-dir", options.cache_directory, "Where managed base images are kept")->capture_default_str();
+  app.add_option("--api", options.api, "Address of the API (ADDRESS:PORT), may be repeated")->capture_default_str();
+  app.add_option("--endpoint", options.endpoint, "Address of the VMs' HTTPS endpoint, may be repeated")
+      ->capture_default_str();
+  app.add_option("--endpoint-http",
+                 options.endpoint_http,
+                 "Address of an endpoint without TLS, for use behind a TLS terminator; off by default");
+  app.add_option("--endpoint-domain", options.endpoint_domain, "Domain of the VMs' host names")->capture_default_str();
+  app.add_option("--endpoint-certificate", options.endpoint_certificate, "Certificate chain of your own (PEM)")
+      ->check(CLI::ExistingFile);
+  app.add_option("--endpoint-key", options.endpoint_key, "Its private key (PEM)")->check(CLI::ExistingFile);
+  app.add_option("--region", options.region, "Region in ARNs, host names and signatures")->capture_default_str();
+  app.add_option("--account", options.account, "Account number: 12 digits")
+      ->check([](const std::string& text) {
+        const bool good = text.size() == 12 && text.find_first_not_of("0123456789") == std::string::npos;
+        return good ? std::string() : "'" + text + "' is no account number: 12 digits";
+      })
+      ->capture_default_str();
+  app.add_option("--accel", options.acceleration, "auto, kvm or tcg: how guests are run; auto probes")
+      ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
+      ->capture_default_str();
+  app.add_option("--kernel", options.kernel, "Guest kernel of your own (bzImage)")->check(CLI::ExistingFile);
+  app.add_option("--qemu", options.qemu, "QEMU's program")->capture_default_str();
+  app.add_option("--substitute-base",
+                 options.substitute_base,
+                 "Stand-in for the service's own container base image: auto (when it cannot be pulled), always, never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str();
+  app.add_option("--egress-denied",
+                 options.egress_denied,
+                 "Address ranges (CIDR) that guests cannot reach, in place of the default list; the host's own addresses "
+                 "are always denied");
+  app.add_option("--egress-allowed", options.egress_allowed, "Exceptions from that (CIDR), e.g. a mirror in a private range");
+  app.add_option("--concurrent-builds", options.concurrent_builds, "Image builds at a time; more wait")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--build-timeout", options.build_timeout_seconds, "Seconds that one build may take")
+      ->check(CLI::Range(60, 86'400))
+      ->capture_default_str();
+  app.add_option("--drain-timeout", options.drain_timeout_seconds, "Seconds that requests get to finish before a suspension")
+      ->check(CLI::Range(0, 300))
+      ->capture_default_str();
+  app.add_option("--suspend-hook-failure",
+                 options.suspend_hook_failure,
+                 "What becomes of a VM whose /suspend hook fails: keep-running or terminate")
+      ->check(CLI::IsMember({"keep-running", "terminate"}))
+      ->capture_default_str();
+  app.add_option("--s3-endpoint", options.s3_endpoint, "URL of another S3, for artifacts in buckets that are not here");
+  app.add_option("--s3-region", options.s3_region, "Its region; default: --region");
+  app.add_option("--s3-credentials", options.s3_credentials, "Its credentials file, profile default")
+      ->check(CLI::ExistingFile);
+  app.add_option("--log-level", options.log_level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
+  Options options;
+  CLI::App app("Runs MicroVMs behind the API of AWS Lambda MicroVMs.", "dormoused");
+  app.footer(kExamples);
+  app.set_version_flag("--version", DM_VERSION);
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  declare(app, options);
+  try {
+    app.parse(argc, argv);
+    if (options.endpoint_certificate.has_value() != options.endpoint_key.has_value()) {
+      throw CLI::ValidationError("--endpoint-certificate and --endpoint-key go together: give both or none");
+    }
+  } catch (const CLI::ParseError& error) {
+    exit_code = app.exit(error) == 0 ? 0 : 2;
+    return std::nullopt;
+  }
+  return options;
+}
+
+}  // namespace dormouse::daemon
