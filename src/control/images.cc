@@ -267,7 +267,14 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   if (client_token) {
     const WallTime now = world.clock.wall();
     changes.tokens.push_back(
-        {account, kOperation, *client_token, digest, job.image.arn, encode_answer(created), now, now + kTokenLife});
+        {.account = account,
+         .operation = kOperation,
+         .token = *client_token,
+         .digest = digest,
+         .resource = job.image.arn,
+         .document = encode_answer(created),
+         .created_at = now,
+         .expires_at = now + kTokenLife});
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     return stored.error().kind() == ErrorKind::kConflict ? name_taken(name)
@@ -349,10 +356,10 @@ void Images::Implementation::finish(BuildJob job, const tl::expected<host::Build
     advance(job.version, VersionEvent::kSucceed);
     advance(job.image, ImageEvent::kBuilt);
   } else {
-    job.build.state_reason = result.error().sentence;
+    job.build.state_reason = printable(result.error().sentence);
     job.build.termination_reason_code = result.error().code;
     job.build.code_install_bytes = result.error().code_install_bytes;
-    job.version.state_reason = result.error().sentence;
+    job.version.state_reason = job.build.state_reason;
     job.image.latest_failed_version = job.version.version;
     advance(job.build, BuildEvent::kFail);
     advance(job.version, VersionEvent::kFail);

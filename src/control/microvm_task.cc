@@ -115,7 +115,10 @@ void MicrovmTask::acquire(std::function<void()> revoked, LeaseHandler handler) {
 }
 
 void MicrovmTask::exited(const host::VmExit& exit) {
-  post([this, exit] { exited_now(exit); });
+  host::VmExit readable = exit;
+  readable.last_output = printable(exit.last_output);
+  readable.sentence = printable(exit.sentence);
+  post([this, readable] { exited_now(readable); });
 }
 
 void MicrovmTask::exited_now(const host::VmExit& exit) {

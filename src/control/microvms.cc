@@ -258,8 +258,14 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   changes.microvms.push_back(encode(*record));
   if (request.client_token) {
     const WallTime now = world.clock.wall();
-    changes.tokens.push_back({account, kOperation, *request.client_token, digest, record->microvm_id,
-                              encode_answer(*record), now, now + kTokenLife});
+    changes.tokens.push_back({.account = account,
+                              .operation = kOperation,
+                              .token = *request.client_token,
+                              .digest = digest,
+                              .resource = record->microvm_id,
+                              .document = encode_answer(*record),
+                              .created_at = now,
+                              .expires_at = now + kTokenLife});
   }
   // The task is there before the record, so that whoever sees the record can change it.
   const auto task = MicrovmTask::create(services_, *record);

@@ -318,20 +318,6 @@ host::VmExit read_exit(Reader reader) {
   return exit;
 }
 
-// Any bytes as JSON can hold them: what is not UTF-8 would make the document unreadable.
-std::string printable(std::string_view bytes) {
-  json::error_code error;
-  std::string quoted = json::serialize(json::string_view(bytes.data(), bytes.size()));
-  if (json::parse(quoted, error); !error) {
-    return std::string(bytes);
-  }
-  std::string text;
-  for (const char byte : bytes) {
-    text += static_cast<unsigned char>(byte) < 0x80 ? byte : '?';
-  }
-  return text;
-}
-
 }  // namespace
 
 store::ImageRow encode(const Image& image) {
@@ -340,13 +326,13 @@ store::ImageRow encode(const Image& image) {
   put(document, "latest_failed_version", image.latest_failed_version);
   put(document, "tags", image.tags);
   put(document, "updated_at", image.updated_at);
-  return {image.id,
-          image.account,
-          image.arn,
-          image.name,
-          std::string(to_string(image.state)),
-          image.created_at,
-          json::serialize(document)};
+  return {.account = image.account,
+          .id = image.id,
+          .arn = image.arn,
+          .name = image.name,
+          .state = std::string(to_string(image.state)),
+          .created_at = image.created_at,
+          .document = json::serialize(document)};
 }
 
 Result<Image> decode(const store::ImageRow& row) {
@@ -374,14 +360,14 @@ store::VersionRow encode(const ImageVersion& version) {
   put(document, "specification", version.specification);
   put(document, "state_reason", version.state_reason);
   put(document, "updated_at", version.updated_at);
-  return {version.image_arn,
-          version.version,
-          version_ordinal(version.version),
-          version.account,
-          std::string(to_string(version.state)),
-          std::string(to_string(version.status)),
-          version.created_at,
-          json::serialize(document)};
+  return {.image_arn = version.image_arn,
+          .version = version.version,
+          .ordinal = version_ordinal(version.version),
+          .account = version.account,
+          .state = std::string(to_string(version.state)),
+          .status = std::string(to_string(version.status)),
+          .created_at = version.created_at,
+          .document = json::serialize(document)};
 }
 
 Result<ImageVersion> decode(const store::VersionRow& row) {
@@ -417,13 +403,13 @@ store::BuildRow encode(const Build& build) {
   put(document, "disk_snapshot_bytes", build.disk_snapshot_bytes);
   put(document, "notices", build.notices);
   put(document, "phase", build.phase);
-  return {build.build_id,
-          build.account,
-          build.image_arn,
-          build.version,
-          std::string(to_string(build.state)),
-          build.created_at,
-          json::serialize(document)};
+  return {.build_id = build.build_id,
+          .account = build.account,
+          .image_arn = build.image_arn,
+          .version = build.version,
+          .state = std::string(to_string(build.state)),
+          .created_at = build.created_at,
+          .document = json::serialize(document)};
 }
 
 Result<Build> decode(const store::BuildRow& row) {
@@ -469,22 +455,19 @@ store::MicrovmRow encode(const Microvm& microvm) {
   }
   put(document, "isolation_reason", microvm.isolation_reason);
   if (microvm.exit) {
-    host::VmExit exit = *microvm.exit;
-    exit.last_output = printable(exit.last_output);
-    exit.sentence = printable(exit.sentence);
-    put(document, "exit", exit);
+    put(document, "exit", *microvm.exit);
   }
   put(document, "resumes", microvm.resumes);
-  return {microvm.microvm_id,
-          microvm.account,
-          microvm.endpoint_id,
-          microvm.image_arn,
-          microvm.image_version,
-          std::string(to_string(microvm.state)),
-          microvm.state == MicrovmState::kTerminated,
-          microvm.started_at,
-          microvm.terminated_at,
-          json::serialize(document)};
+  return {.microvm_id = microvm.microvm_id,
+          .account = microvm.account,
+          .endpoint_id = microvm.endpoint_id,
+          .image_arn = microvm.image_arn,
+          .image_version = microvm.image_version,
+          .state = std::string(to_string(microvm.state)),
+          .terminated = microvm.state == MicrovmState::kTerminated,
+          .created_at = microvm.started_at,
+          .terminated_at = microvm.terminated_at,
+          .document = json::serialize(document)};
 }
 
 Result<Microvm> decode(const store::MicrovmRow& row) {
@@ -632,6 +615,19 @@ Result<Microvm> decode_microvm_answer(const std::string& document) {
     return broken_row("answer", row.microvm_id);
   }
   return decode(row);
+}
+
+std::string printable(std::string_view bytes) {
+  json::error_code error;
+  std::string quoted = json::serialize(json::string_view(bytes.data(), bytes.size()));
+  if (json::parse(quoted, error); !error) {
+    return std::string(bytes);
+  }
+  std::string text;
+  for (const char byte : bytes) {
+    text += static_cast<unsigned char>(byte) < 0x80 ? byte : '?';
+  }
+  return text;
 }
 
 std::int64_t version_ordinal(const std::string& version) {

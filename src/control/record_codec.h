@@ -5,7 +5,9 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "control/images.h"
@@ -29,6 +31,10 @@ std::string encode_answer(const Images::Created& created);
 std::string encode_answer(const Microvm& microvm);
 Result<Images::Created> decode_created(const std::string& document);
 Result<Microvm> decode_microvm_answer(const std::string& document);
+
+// Any bytes as a record can hold them: what is not UTF-8 would make its document unreadable, so it loses all that is not
+// ASCII.
+std::string printable(std::string_view bytes);
 
 // What versions sort by: "2.0" is 2000000. 0 for what is no version.
 std::int64_t version_ordinal(const std::string& version);
