@@ -55,7 +55,8 @@ Application::~Application() {
 
 void Application::start(const protocol::StartApplication& request, Done done) {
   if (state_ != ApplicationState::kNone) {
-    done(refuse(ErrorKind::kConflict, "already_started",
+    done(refuse(ErrorKind::kConflict,
+                "already_started",
                 "the application was started before: it is " + std::string(to_string(state_))));
     return;
   }
@@ -70,8 +71,10 @@ void Application::start(const protocol::StartApplication& request, Done done) {
     return;
   }
   auto arguments = runtime_arguments();
-  for (const std::string& argument :
-       {std::string("create"), "--bundle=" + bundle_directory(), "--pid-file=" + pid_file_path(), std::string(kContainerName)}) {
+  for (const std::string& argument : {std::string("create"),
+                                      "--bundle=" + bundle_directory(),
+                                      "--pid-file=" + pid_file_path(),
+                                      std::string(kContainerName)}) {
     arguments.push_back(argument);
   }
   reaper_.remember(true);
@@ -128,8 +131,7 @@ void Application::run_runtime(const std::vector<std::string>& arguments, int out
 void Application::created(bool succeeded) {
   output_write_.reset();
   const auto text = os::read_file(pid_file_path(), 64);
-  if (!succeeded || !text ||
-      std::from_chars(text->data(), text->data() + text->size(), pid_).ec != std::errc()) {
+  if (!succeeded || !text || std::from_chars(text->data(), text->data() + text->size(), pid_).ec != std::errc()) {
     reaper_.remember(false);
     conclude(refuse(ErrorKind::kInternal, "runtime", "create the container: " + runtime_message()));
     return;
@@ -167,8 +169,8 @@ void Application::ended(const protocol::ExitStatus& status) {
   exit.status = status;
   exit.out_of_memory = status.exit_code != 0 && !test_command_ && cgroup_.out_of_memory_kills() > 0;
   const std::uint64_t begin = output_.end() - std::min<std::uint64_t>(output_.end(), protocol::kLastOutputBytesMax);
-  exit.last_output = protocol::to_utf8_tail(output_.read(begin, protocol::kLastOutputBytesMax),
-                                            protocol::kLastOutputBytesMax);
+  exit.last_output =
+      protocol::to_utf8_tail(output_.read(begin, protocol::kLastOutputBytesMax), protocol::kLastOutputBytesMax);
   exit_ = std::move(exit);
   state_ = ApplicationState::kExited;
   pid_ = -1;

@@ -167,7 +167,7 @@ void remove_contents(int directory, dev_t device) {
   }
   while (const dirent* const entry = ::readdir(stream)) {
     const std::string name = entry->d_name;
-    struct stat status {};
+    struct stat status{};
     if (name == "." || name == ".." || ::fstatat(::dirfd(stream), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
         status.st_dev != device) {
       continue;
@@ -193,7 +193,7 @@ Status switch_root() {
     }
   }
   UniqueFd old_root(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  struct stat status {};
+  struct stat status{};
   if (!old_root || ::fstat(old_root.get(), &status) != 0) {
     return fail_errno("open the initramfs");
   }
@@ -206,7 +206,7 @@ Status switch_root() {
 }
 
 bool is_directory(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
@@ -222,8 +222,9 @@ Status mount_memory_file_systems(Role role) {
   DM_TRY(mount_on("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"), "");
   for (const char* const path : {"/var/tmp", "/root", "/var/lib/containers"}) {
     if (role == Role::kApplication && is_directory(path)) {
-      DM_TRY(mount_on("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, path == std::string("/root") ? "mode=700" : nullptr),
-             "");
+      DM_TRY(
+          mount_on("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, path == std::string("/root") ? "mode=700" : nullptr),
+          "");
     }
   }
   return {};
@@ -264,7 +265,8 @@ void set_switches() {
   const std::string own = std::string(kRunDirectory) + "/resolv.conf";
   const auto written = os::publish_file(own, "nameserver 10.0.2.2\n", 0644, os::Durability::kVolatile);
   if (!written || ::mount(own.c_str(), "/etc/resolv.conf", nullptr, MS_BIND, nullptr) != 0) {
-    console("/etc/resolv.conf is not ours: " + (written ? Error::from_errno(errno, "mount") : written.error()).message());
+    console("/etc/resolv.conf is not ours: " +
+            (written ? Error::from_errno(errno, "mount") : written.error()).message());
   }
 }
 

@@ -62,8 +62,9 @@ Status Cgroup::set_frozen(bool frozen, std::chrono::milliseconds timeout) const 
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyTime::clock::now());
     if (left.count() <= 0) {
-      return fail(ErrorKind::kDeadlineExceeded, std::string(frozen ? "freeze" : "thaw") + " the application: not done in " +
-                                                    std::to_string(timeout.count()) + " ms");
+      return fail(ErrorKind::kDeadlineExceeded,
+                  std::string(frozen ? "freeze" : "thaw") + " the application: not done in " +
+                      std::to_string(timeout.count()) + " ms");
     }
     pollfd entry{events.get(), POLLPRI, 0};
     ::poll(&entry, 1, static_cast<int>(left.count()));

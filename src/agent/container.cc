@@ -28,7 +28,7 @@ std::string under(std::string_view directory, std::string_view name) {
 
 // MemTotal less what the kernel's caches, the agent and the runtime need when the application has taken all it may have.
 std::uint64_t default_memory_max() {
-  struct sysinfo info {};
+  struct sysinfo info{};
   ::sysinfo(&info);
   const std::uint64_t total = std::uint64_t{info.totalram} * info.mem_unit;
   return total - std::min(total / 2, std::max(kMemoryReserveMin, total / 64));
@@ -142,16 +142,16 @@ Answered<UserIds> prepare_container(const protocol::StartApplication& request) {
   plan.fuse = ::access("/dev/fuse", F_OK) == 0;
   plan.cgroup_path = kCgroupPath;
   plan.files_directory = under(kRunDirectory, "files");
-  if (const auto checked = root->check_executable(plan.arguments.front(), value_of(plan.environment, "PATH"),
-                                                  plan.working_directory);
+  if (const auto checked =
+          root->check_executable(plan.arguments.front(), value_of(plan.environment, "PATH"), plan.working_directory);
       !checked) {
     return tl::unexpected(checked.error());
   }
   if (const auto written = write_files(plan.files_directory, plan.hostname); !written) {
     return refuse("internal", written.error());
   }
-  if (const auto written = os::publish_file(bundle_directory() + "/config.json", make_runtime_config(plan), 0600,
-                                            os::Durability::kVolatile);
+  if (const auto written = os::publish_file(
+          bundle_directory() + "/config.json", make_runtime_config(plan), 0600, os::Durability::kVolatile);
       !written) {
     return refuse("internal", written.error());
   }

@@ -15,7 +15,7 @@
 namespace dormouse::agent {
 
 inline constexpr std::string_view kApplicationDirectory = "/var/lib/dormouse/application";  // the application disk
-inline constexpr std::string_view kRunDirectory = "/run/dormouse";                           // tmpfs
+inline constexpr std::string_view kRunDirectory = "/run/dormouse";                          // tmpfs
 inline constexpr std::string_view kCgroupPath = "/system.slice/app";
 inline constexpr std::string_view kContainerName = "app";
 

@@ -65,7 +65,8 @@ void ExecSession::begin(const protocol::Exec& request) {
 
 Answered<pid_t> ExecSession::start(const protocol::Exec& request) {
   const auto path = request.environment.find("PATH");
-  const auto program = find_program(request.argv.front(), path == request.environment.end() ? kDefaultPath : path->second);
+  const auto program =
+      find_program(request.argv.front(), path == request.environment.end() ? kDefaultPath : path->second);
   if (!program) {
     return tl::unexpected(program.error());
   }

@@ -83,7 +83,8 @@ Answered<ImageConfig> ImageConfig::parse(std::string_view text) {
     image.working_directory = "/" + image.working_directory;
   }
   if (image.arguments().empty() || image.arguments().front().empty()) {
-    return refuse(ErrorKind::kInvalidArgument, "no_command",
+    return refuse(ErrorKind::kInvalidArgument,
+                  "no_command",
                   "the image has neither ENTRYPOINT nor CMD; add one of them to the Dockerfile");
   }
   return image;

@@ -39,11 +39,16 @@ TEST(ImageConfig, NeedsACommand) {
 }
 
 TEST(ImageConfig, IsRefusedWhenMalformed) {
-  for (const char* const json :
-       {"", "[]", R"({"layers":["/l"]})", R"({"layers":[],"config":{"Cmd":["a"]}})",
-        R"({"layers":["relative"],"config":{"Cmd":["a"]}})", R"({"layers":["/a/../b"],"config":{"Cmd":["a"]}})",
-        R"({"layers":["/l"],"config":{"Cmd":"a"}})", R"({"layers":["/l"],"config":{"Cmd":["a\u0000b"]}})",
-        R"({"layers":["/l"],"config":{"Cmd":["a"],"Env":[1]}})", R"({"layers":["/l"],"config":{"Cmd":["a"],"User":1}})"}) {
+  for (const char* const json : {"",
+                                 "[]",
+                                 R"({"layers":["/l"]})",
+                                 R"({"layers":[],"config":{"Cmd":["a"]}})",
+                                 R"({"layers":["relative"],"config":{"Cmd":["a"]}})",
+                                 R"({"layers":["/a/../b"],"config":{"Cmd":["a"]}})",
+                                 R"({"layers":["/l"],"config":{"Cmd":"a"}})",
+                                 R"({"layers":["/l"],"config":{"Cmd":["a\u0000b"]}})",
+                                 R"({"layers":["/l"],"config":{"Cmd":["a"],"Env":[1]}})",
+                                 R"({"layers":["/l"],"config":{"Cmd":["a"],"User":1}})"}) {
     EXPECT_EQ(refusal_of(json).code, "no_image") << json;
   }
 }

@@ -98,8 +98,9 @@ Result<UniqueFd> listen_on_interface() {
   const int on = 1;
   const sockaddr_in address = address_of(kGuest, protocol::kAgentPort);
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      ::setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, kInterface.data(),
-                   static_cast<socklen_t>(kInterface.size())) != 0) {
+      ::setsockopt(
+          socket.get(), SOL_SOCKET, SO_BINDTODEVICE, kInterface.data(), static_cast<socklen_t>(kInterface.size())) !=
+          0) {
     return fail_errno("set up the listening socket");
   }
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||

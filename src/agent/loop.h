@@ -41,7 +41,7 @@ class Loop {
   Status hand_over(int descriptor, EventSink& new_sink);  // reports present readiness again
   void remove(int descriptor);                            // before it is closed
 
-  void again(EventSink& sink);  // another turn after the other sinks have had theirs
+  void again(EventSink& sink);   // another turn after the other sinks have had theirs
   void forget(EventSink& sink);  // takes such a turn back
 
   void arm(TimerSink& sink, SteadyTime at);  // once; replaces an earlier one

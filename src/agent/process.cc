@@ -34,8 +34,7 @@ int set_attributes(posix_spawnattr_t& attributes) {
   ::sigaddset(&defaults, SIGPIPE);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-  return ::posix_spawnattr_setflags(&attributes,
-                                    POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  return ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
 }  // namespace
@@ -65,7 +64,11 @@ Result<pid_t> start_process(const ProcessPlan& plan) {
     DM_TRY(protect_from_out_of_memory(false), "");
   }
   pid_t pid = -1;
-  const int wrong = ::posix_spawn(&pid, plan.program.c_str(), &actions, &attributes, pointers(plan.arguments).data(),
+  const int wrong = ::posix_spawn(&pid,
+                                  plan.program.c_str(),
+                                  &actions,
+                                  &attributes,
+                                  pointers(plan.arguments).data(),
                                   pointers(plan.environment).data());
   if (protect) {
     DM_TRY(protect_from_out_of_memory(true), "");
@@ -85,12 +88,13 @@ Answered<std::string> find_program(std::string_view name, std::string_view path)
     const std::string_view directory = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
     const std::string candidate = std::string(directory.empty() ? "." : directory) + "/" + std::string(name);
-    struct stat status {};
+    struct stat status{};
     if (::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(candidate.c_str(), X_OK) == 0) {
       return candidate;
     }
   }
-  return refuse(ErrorKind::kNotFound, "executable_not_found",
+  return refuse(ErrorKind::kNotFound,
+                "executable_not_found",
                 "no program \"" + std::string(name) + "\" in PATH " + std::string(path));
 }
 

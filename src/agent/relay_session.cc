@@ -98,8 +98,8 @@ void RelaySession::refuse(int errno_value) {
   protocol::Refusal refusal;
   refusal.kind = ErrorKind::kUnavailable;
   refusal.code = "connection_refused";
-  refusal.message = fmt::format("connect to port {} of the guest: {}", port_,
-                                std::generic_category().message(errno_value));
+  refusal.message =
+      fmt::format("connect to port {} of the guest: {}", port_, std::generic_category().message(errno_value));
   stage_ = Stage::kRefusing;
   host_->send(protocol::FrameType::kRefusal, protocol::encode(refusal));
   done_ = host_->idle();

@@ -85,7 +85,8 @@ void RequestSession::serve_one(const protocol::StartApplication& request) {
 
 void RequestSession::serve_one(const protocol::Watch& request) {
   if (request.from > server_.application().output().end()) {
-    refuse_with({ErrorKind::kInvalidArgument, "not_written",
+    refuse_with({ErrorKind::kInvalidArgument,
+                 "not_written",
                  "watch from offset " + std::to_string(request.from) + ", the application has written " +
                      std::to_string(server_.application().output().end()) + " bytes"});
     return;

@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "agent/session.h"
 #include "agent/refuse.h"
+#include "agent/session.h"
 #include "protocol/requests.h"
 
 namespace dormouse::agent {

@@ -74,7 +74,8 @@ bool is_loopback(int family, const __be32 (&words)[4]) {
 // Both ends are in this guest: a snapshot takes such a connection along whole.
 bool is_inside(const inet_diag_msg& socket) {
   const std::size_t size = socket.idiag_family == AF_INET ? 4 : 16;
-  return is_loopback(socket.idiag_family, socket.id.idiag_src) || is_loopback(socket.idiag_family, socket.id.idiag_dst) ||
+  return is_loopback(socket.idiag_family, socket.id.idiag_src) ||
+         is_loopback(socket.idiag_family, socket.id.idiag_dst) ||
          std::memcmp(socket.id.idiag_src, socket.id.idiag_dst, size) == 0;
 }
 
@@ -99,7 +100,8 @@ DiagRequest make_request(std::uint16_t type, std::uint16_t flags, std::uint8_t f
 Result<std::uint64_t> destroy(int netlink, std::uint8_t family, std::uint8_t protocol, ino_t spared) {
   std::vector<inet_diag_msg> doomed;
   const DiagRequest dump = make_request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, family, protocol);
-  DM_TRY(exchange(netlink, dump,
+  DM_TRY(exchange(netlink,
+                  dump,
                   [&](const inet_diag_msg& socket) {
                     if (is_connected(socket) && !is_inside(socket) && socket.idiag_inode != spared) {
                       doomed.push_back(socket);
@@ -150,7 +152,7 @@ Status set_wall_clock(std::int64_t unix_time_ns) {
 }
 
 Result<Destroyed> destroy_connections(int spared) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(spared, &status) != 0) {
     return fail_errno("fstat");
   }

@@ -45,7 +45,7 @@ Result<std::string> RootDirectory::read(const std::string& path, std::size_t byt
     }
     return fail(std::move(file).error());
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file->get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return fail(ErrorKind::kInvalidArgument, path + " in the container is not a regular file");
   }
@@ -102,7 +102,7 @@ Answered<void> RootDirectory::check_executable(const std::string& name,
   bool found = false;
   for (const std::string& candidate : candidates) {
     const auto file = open_in(candidate, O_PATH);
-    struct stat status {};
+    struct stat status{};
     if (!file || ::fstat(file->get(), &status) != 0 || S_ISDIR(status.st_mode)) {
       continue;
     }
@@ -112,11 +112,13 @@ Answered<void> RootDirectory::check_executable(const std::string& name,
     }
   }
   if (found) {
-    return refuse(ErrorKind::kInvalidArgument, "executable_not_permitted",
+    return refuse(ErrorKind::kInvalidArgument,
+                  "executable_not_permitted",
                   "\"" + name + "\" is not executable in the image; set its mode with RUN chmod +x");
   }
   const std::string where = candidates.size() == 1 ? "" : ", looked for in PATH " + std::string(path);
-  return refuse(ErrorKind::kInvalidArgument, "executable_not_found",
+  return refuse(ErrorKind::kInvalidArgument,
+                "executable_not_found",
                 "the image has no executable \"" + name + "\"" + where + "; correct ENTRYPOINT or CMD");
 }
 

@@ -2,12 +2,13 @@
 
 #include "agent/root_directory.h"
 
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 namespace dormouse::agent {
 namespace {

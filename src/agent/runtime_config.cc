@@ -18,16 +18,47 @@ namespace json = boost::json;
 namespace {
 
 // By number, capability.h of Linux 6.1.
-constexpr std::array<std::string_view, 41> kCapabilities{
-    "CAP_CHOWN",           "CAP_DAC_OVERRIDE",  "CAP_DAC_READ_SEARCH", "CAP_FOWNER",          "CAP_FSETID",
-    "CAP_KILL",            "CAP_SETGID",        "CAP_SETUID",          "CAP_SETPCAP",         "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",       "CAP_NET_RAW",         "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",       "CAP_SYS_MODULE",    "CAP_SYS_RAWIO",       "CAP_SYS_CHROOT",      "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",       "CAP_SYS_ADMIN",     "CAP_SYS_BOOT",        "CAP_SYS_NICE",        "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",        "CAP_SYS_TTY_CONFIG", "CAP_MKNOD",           "CAP_LEASE",           "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",   "CAP_SETFCAP",       "CAP_MAC_OVERRIDE",    "CAP_MAC_ADMIN",       "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",      "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",      "CAP_PERFMON",         "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE"};
+constexpr std::array<std::string_view, 41> kCapabilities{"CAP_CHOWN",
+                                                         "CAP_DAC_OVERRIDE",
+                                                         "CAP_DAC_READ_SEARCH",
+                                                         "CAP_FOWNER",
+                                                         "CAP_FSETID",
+                                                         "CAP_KILL",
+                                                         "CAP_SETGID",
+                                                         "CAP_SETUID",
+                                                         "CAP_SETPCAP",
+                                                         "CAP_LINUX_IMMUTABLE",
+                                                         "CAP_NET_BIND_SERVICE",
+                                                         "CAP_NET_BROADCAST",
+                                                         "CAP_NET_ADMIN",
+                                                         "CAP_NET_RAW",
+                                                         "CAP_IPC_LOCK",
+                                                         "CAP_IPC_OWNER",
+                                                         "CAP_SYS_MODULE",
+                                                         "CAP_SYS_RAWIO",
+                                                         "CAP_SYS_CHROOT",
+                                                         "CAP_SYS_PTRACE",
+                                                         "CAP_SYS_PACCT",
+                                                         "CAP_SYS_ADMIN",
+                                                         "CAP_SYS_BOOT",
+                                                         "CAP_SYS_NICE",
+                                                         "CAP_SYS_RESOURCE",
+                                                         "CAP_SYS_TIME",
+                                                         "CAP_SYS_TTY_CONFIG",
+                                                         "CAP_MKNOD",
+                                                         "CAP_LEASE",
+                                                         "CAP_AUDIT_WRITE",
+                                                         "CAP_AUDIT_CONTROL",
+                                                         "CAP_SETFCAP",
+                                                         "CAP_MAC_OVERRIDE",
+                                                         "CAP_MAC_ADMIN",
+                                                         "CAP_SYSLOG",
+                                                         "CAP_WAKE_ALARM",
+                                                         "CAP_BLOCK_SUSPEND",
+                                                         "CAP_AUDIT_READ",
+                                                         "CAP_PERFMON",
+                                                         "CAP_BPF",
+                                                         "CAP_CHECKPOINT_RESTORE"};
 constexpr std::uint64_t kDefaultCapabilities = 0xa80425fb;
 
 json::string text(std::string_view value) { return json::string(value.data(), value.size()); }
@@ -51,8 +82,8 @@ json::array texts(const std::vector<std::string>& values) {
 json::array capabilities(const RuntimePlan& plan) {
   json::array names;
   for (std::size_t i = 0; i < kCapabilities.size(); ++i) {
-    const bool wanted = plan.all_capabilities ? static_cast<int>(i) <= plan.last_capability
-                                              : (kDefaultCapabilities >> i & 1U) != 0;
+    const bool wanted =
+        plan.all_capabilities ? static_cast<int>(i) <= plan.last_capability : (kDefaultCapabilities >> i & 1U) != 0;
     if (wanted) {
       names.emplace_back(text(kCapabilities[i]));
     }
@@ -111,8 +142,8 @@ json::array mounts(const RuntimePlan& plan) {
   json::array array;
   array.emplace_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
   array.emplace_back(mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
-  array.emplace_back(mount("/dev/pts", "devpts", "devpts",
-                           {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
+  array.emplace_back(mount(
+      "/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
   array.emplace_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}));
   array.emplace_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   array.emplace_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}));
@@ -124,8 +155,8 @@ json::array mounts(const RuntimePlan& plan) {
   return array;
 }
 
-json::object device_rule(bool allow, std::optional<int> major, std::optional<int> minor, std::string_view type,
-                         std::string_view access) {
+json::object device_rule(
+    bool allow, std::optional<int> major, std::optional<int> minor, std::string_view type, std::string_view access) {
   json::object object;
   object.emplace("allow", allow);
   if (!type.empty()) {
@@ -197,11 +228,18 @@ json::object linux_part(const RuntimePlan& plan) {
   object.emplace("rootfsPropagation", "private");
   if (!plan.all_capabilities) {
     object.emplace("maskedPaths",
-                   texts({"/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                          "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+                   texts({"/proc/asound",
+                          "/proc/acpi",
+                          "/proc/kcore",
+                          "/proc/keys",
+                          "/proc/latency_stats",
+                          "/proc/timer_list",
+                          "/proc/timer_stats",
+                          "/proc/sched_debug",
+                          "/proc/scsi",
+                          "/sys/firmware",
                           "/sys/devices/virtual/powercap"}));
-    object.emplace("readonlyPaths",
-                   texts({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}));
+    object.emplace("readonlyPaths", texts({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}));
   }
   return object;
 }

@@ -22,10 +22,10 @@ struct RuntimePlan {
   std::string hostname;
   std::uint64_t memory_max_bytes = 0;
   bool all_capabilities = false;
-  int last_capability = 40;         // /proc/sys/kernel/cap_last_cap
-  bool fuse = false;                // /dev/fuse exists
-  std::string cgroup_path;          // "/system.slice/app"
-  std::string files_directory;      // holds resolv.conf, hosts, hostname
+  int last_capability = 40;     // /proc/sys/kernel/cap_last_cap
+  bool fuse = false;            // /dev/fuse exists
+  std::string cgroup_path;      // "/system.slice/app"
+  std::string files_directory;  // holds resolv.conf, hosts, hostname
 };
 
 // config.json of the application's bundle (OCI runtime specification 1.0), root file system "rootfs" beside it. As Docker has

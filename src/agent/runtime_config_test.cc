@@ -2,9 +2,8 @@
 
 #include "agent/runtime_config.h"
 
-#include <gtest/gtest.h>
-
 #include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 namespace dormouse::agent {
 namespace {

@@ -104,14 +104,16 @@ Answered<UserIds> resolve_user(std::string_view spec, std::string_view passwd, s
     ids.uid = *uid;
     ids.home = *uid == 0 ? "/root" : "/";
   } else {
-    return refuse(ErrorKind::kInvalidArgument, "no_such_user",
+    return refuse(ErrorKind::kInvalidArgument,
+                  "no_such_user",
                   "USER " + std::string(spec) + ": the image's /etc/passwd has no user \"" + std::string(wanted) +
                       "\"; add it with a RUN instruction or use its number");
   }
   if (!wanted_group.empty()) {
     const auto gid = find_group(wanted_group, group);
     if (!gid) {
-      return refuse(ErrorKind::kInvalidArgument, "no_such_group",
+      return refuse(ErrorKind::kInvalidArgument,
+                    "no_such_group",
                     "USER " + std::string(spec) + ": the image's /etc/group has no group \"" +
                         std::string(wanted_group) + "\"; add it with a RUN instruction or use its number");
     }

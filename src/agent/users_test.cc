@@ -40,8 +40,9 @@ TEST(ResolveUser, SaysWhichUserOrGroupIsMissing) {
   const auto user = resolve_user("ghost", kPasswd, kGroup);
   ASSERT_FALSE(user);
   EXPECT_EQ(user.error().code, "no_such_user");
-  EXPECT_EQ(user.error().message,
-            "USER ghost: the image's /etc/passwd has no user \"ghost\"; add it with a RUN instruction or use its number");
+  EXPECT_EQ(
+      user.error().message,
+      "USER ghost: the image's /etc/passwd has no user \"ghost\"; add it with a RUN instruction or use its number");
   const auto group = resolve_user("app:ghosts", kPasswd, kGroup);
   ASSERT_FALSE(group);
   EXPECT_EQ(group.error().code, "no_such_group");

@@ -13,10 +13,7 @@ constexpr std::size_t kChunkBytes = std::size_t{16} << 10;
 
 }  // namespace
 
-WatchSession::WatchSession(Loop& loop,
-                           std::unique_ptr<HostStream> host,
-                           Application& application,
-                           std::uint64_t from)
+WatchSession::WatchSession(Loop& loop, std::unique_ptr<HostStream> host, Application& application, std::uint64_t from)
     : FrameSession(loop, std::move(host)), application_(application), offset_(from) {
   application_.listen(*this);
 }

@@ -45,9 +45,7 @@ Error broken_protocol(const Error& error) { return Error(ErrorKind::kInternal, "
 tl::unexpected<Unanswered> lost(std::string_view what) {
   return tl::unexpected(Unanswered{Error(ErrorKind::kUnavailable, "guest agent: " + std::string(what)), true, {}});
 }
-tl::unexpected<Unanswered> unanswered(Error error) {
-  return tl::unexpected(Unanswered{std::move(error), false, {}});
-}
+tl::unexpected<Unanswered> unanswered(Error error) { return tl::unexpected(Unanswered{std::move(error), false, {}}); }
 
 Status set_nonblocking(int descriptor) {
   const int flags = ::fcntl(descriptor, F_GETFL);
@@ -109,7 +107,8 @@ Answer<std::string> receive_answer(int socket, const os::Context& context) {
     return unanswered(broken_protocol(frame.error()));
   }
   if (type != FrameType::kAnswer && type != FrameType::kRefusal) {
-    return unanswered(Error(ErrorKind::kInternal, fmt::format("guest agent: answered with a frame of type {}", int(type))));
+    return unanswered(
+        Error(ErrorKind::kInternal, fmt::format("guest agent: answered with a frame of type {}", int(type))));
   }
   auto payload = receive_exactly(socket, size, context);
   if (!payload || type == FrameType::kAnswer) {

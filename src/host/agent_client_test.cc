@@ -4,7 +4,6 @@
 
 #include "host/agent_client.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -19,6 +18,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "protocol/frame.h"
 
@@ -58,9 +59,10 @@ class AgentClientTest : public testing::Test {
 
   void start_agent(const std::string& application = "exec sleep 1000") {
     const std::string listen = "unix:" + path_;
-    const char* const arguments[] = {DM_AGENT_PROGRAM,     "--test-listen",     listen.c_str(), "--test-application",
-                                     application.c_str(), nullptr};
-    ASSERT_EQ(::posix_spawn(&pid_, DM_AGENT_PROGRAM, nullptr, nullptr, const_cast<char* const*>(arguments), environ), 0);
+    const char* const arguments[] = {
+        DM_AGENT_PROGRAM, "--test-listen", listen.c_str(), "--test-application", application.c_str(), nullptr};
+    ASSERT_EQ(::posix_spawn(&pid_, DM_AGENT_PROGRAM, nullptr, nullptr, const_cast<char* const*>(arguments), environ),
+              0);
   }
 
   AgentClient client() const {
@@ -233,7 +235,8 @@ TEST_F(AgentClientTest, ExecKillsTheProcessWhenTheHostGivesUp) {
   const os::Cancellation cancellation;
   ExecStreams streams;
   streams.on_stdout = [&](std::string_view) { cancellation.cancel(); };
-  const auto given_up = client().exec(shell("exec <" + pipe.string() + "; echo ready; exec cat"), streams,
+  const auto given_up = client().exec(shell("exec <" + pipe.string() + "; echo ready; exec cat"),
+                                      streams,
                                       os::Context(cancellation, std::chrono::steady_clock::now() + 20s));
   ASSERT_FALSE(given_up);
   EXPECT_EQ(given_up.error().kind(), ErrorKind::kCancelled);
@@ -325,8 +328,11 @@ TEST_F(AgentClientTest, ConnectTellsTheHostWhenTheApplicationResets) {
 }
 
 // Watches until the exit or until `enough` bytes have come.
-std::string watch_output(const AgentClient& client, std::uint64_t from, std::size_t enough,
-                         std::optional<protocol::ApplicationExit>& exit, std::uint64_t* dropped = nullptr) {
+std::string watch_output(const AgentClient& client,
+                         std::uint64_t from,
+                         std::size_t enough,
+                         std::optional<protocol::ApplicationExit>& exit,
+                         std::uint64_t* dropped = nullptr) {
   const auto socket = client.watch(from, soon());
   EXPECT_TRUE(socket);
   protocol::WatchDecoder decoder(from);
@@ -429,9 +435,10 @@ TEST_F(AgentClientTest, AnOrdinaryProcessRefusesWhatOnlyAMachineCan) {
 TEST_F(AgentClientTest, AgentRefusesWhatIsNoRequestAndLivesOn) {
   start_agent();
   ASSERT_TRUE(client().hello(soon()));
-  const std::string hostile[] = {
-      std::string("\xFF\xFF\xFF\xFF\x01", 5), protocol::encode_frame(protocol::FrameType::kStdin, "x"),
-      protocol::encode_frame(protocol::FrameType::kRequest, "{}"), std::string("GET / HTTP/1.1\r\n\r\n")};
+  const std::string hostile[] = {std::string("\xFF\xFF\xFF\xFF\x01", 5),
+                                 protocol::encode_frame(protocol::FrameType::kStdin, "x"),
+                                 protocol::encode_frame(protocol::FrameType::kRequest, "{}"),
+                                 std::string("GET / HTTP/1.1\r\n\r\n")};
   for (const std::string& bytes : hostile) {
     const auto socket = dial_path(path_);
     ASSERT_TRUE(socket);

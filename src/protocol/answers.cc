@@ -19,11 +19,20 @@ namespace {
 
 constexpr std::uint64_t kNumberMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::array kRoles{Role::kApplication, Role::kBuilder};
-constexpr std::array kStates{ApplicationState::kNone, ApplicationState::kStarting, ApplicationState::kRunning,
-                             ApplicationState::kExited, ApplicationState::kFailed};
-constexpr std::array kKinds{ErrorKind::kInvalidArgument,  ErrorKind::kNotFound,        ErrorKind::kConflict,
-                            ErrorKind::kResourceExhausted, ErrorKind::kUnavailable,     ErrorKind::kDeadlineExceeded,
-                            ErrorKind::kDataLoss,          ErrorKind::kInternal,        ErrorKind::kCancelled,
+constexpr std::array kStates{ApplicationState::kNone,
+                             ApplicationState::kStarting,
+                             ApplicationState::kRunning,
+                             ApplicationState::kExited,
+                             ApplicationState::kFailed};
+constexpr std::array kKinds{ErrorKind::kInvalidArgument,
+                            ErrorKind::kNotFound,
+                            ErrorKind::kConflict,
+                            ErrorKind::kResourceExhausted,
+                            ErrorKind::kUnavailable,
+                            ErrorKind::kDeadlineExceeded,
+                            ErrorKind::kDataLoss,
+                            ErrorKind::kInternal,
+                            ErrorKind::kCancelled,
                             ErrorKind::kPermissionDenied};
 
 json::string_view view(std::string_view text) { return {text.data(), text.size()}; }
@@ -76,16 +85,11 @@ std::string_view to_string(Role role) { return role == Role::kApplication ? "app
 
 std::string_view to_string(ApplicationState state) {
   switch (state) {
-    case ApplicationState::kNone:
-      return "none";
-    case ApplicationState::kStarting:
-      return "starting";
-    case ApplicationState::kRunning:
-      return "running";
-    case ApplicationState::kExited:
-      return "exited";
-    case ApplicationState::kFailed:
-      return "failed";
+    case ApplicationState::kNone: return "none";
+    case ApplicationState::kStarting: return "starting";
+    case ApplicationState::kRunning: return "running";
+    case ApplicationState::kExited: return "exited";
+    case ApplicationState::kFailed: return "failed";
   }
   return "none";
 }

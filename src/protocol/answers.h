@@ -17,7 +17,7 @@ namespace dormouse::protocol {
 enum class Role { kApplication, kBuilder };
 enum class ApplicationState { kNone, kStarting, kRunning, kExited, kFailed };
 
-std::string_view to_string(Role role);                // "application", "builder"
+std::string_view to_string(Role role);               // "application", "builder"
 std::string_view to_string(ApplicationState state);  // "none", "starting", "running", "exited", "failed"
 
 struct HelloAnswer {

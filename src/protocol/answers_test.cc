@@ -39,7 +39,8 @@ TEST(Answer, OfAHostileGuestIsRefused) {
             "refusal: \"kind\" is \"nice\", which is none of its values");
   const std::string long_output(kLastOutputBytesMax + 1, 'x');
   EXPECT_EQ(decode_application_exit(R"({"signal":9,"out_of_memory":false,"last_output":")" + long_output + "\"}")
-                .error().message(),
+                .error()
+                .message(),
             "exit of the application: \"last_output\" has 4097 bytes, the limit is 4096");
 }
 
@@ -73,10 +74,10 @@ TEST(Utf8Tail, KeepsTheEndAndWholeCharacters) {
 TEST(Utf8Tail, ReplacesWhatIsNotUtf8) {
   const std::string r = "\xEF\xBF\xBD";
   EXPECT_EQ(to_utf8_tail(std::string("a\0b", 3), 100), "a" + r + "b");
-  EXPECT_EQ(to_utf8_tail("\xC0\x80", 100), r + r);              // overlong
-  EXPECT_EQ(to_utf8_tail("\xED\xA0\x80", 100), r + r + r);      // surrogate
+  EXPECT_EQ(to_utf8_tail("\xC0\x80", 100), r + r);          // overlong
+  EXPECT_EQ(to_utf8_tail("\xED\xA0\x80", 100), r + r + r);  // surrogate
   EXPECT_EQ(to_utf8_tail("\xF5\x80\x80\x80", 100), r + r + r + r);
-  EXPECT_EQ(to_utf8_tail("\xE2\x82", 100), r + r);              // truncated
+  EXPECT_EQ(to_utf8_tail("\xE2\x82", 100), r + r);  // truncated
 }
 
 }  // namespace

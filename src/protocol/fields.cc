@@ -37,8 +37,9 @@ Status Fields::finish() const {
   }
   if (!members_.empty()) {
     const auto name = members_.begin()->key();
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("{}: unknown member \"{}\"", what_, std::string_view(name.data(), name.size()).substr(0, 64)));
+    return fail(
+        ErrorKind::kInvalidArgument,
+        fmt::format("{}: unknown member \"{}\"", what_, std::string_view(name.data(), name.size()).substr(0, 64)));
   }
   return {};
 }
@@ -164,9 +165,12 @@ std::map<std::string, std::string> Fields::environment(std::string_view name) {
   std::map<std::string, std::string> environment;
   for (const auto& member : object) {
     const std::string_view key(member.key().data(), member.key().size());
-    if (key.empty() || key.size() > kEnvironmentNameBytesMax || key.find('=') != key.npos || key.find('\0') != key.npos) {
-      reject(fmt::format("\"{}\" has a name of {} bytes that is no variable's: 1 to {}, without '=' and NUL", name,
-                         key.size(), kEnvironmentNameBytesMax));
+    if (key.empty() || key.size() > kEnvironmentNameBytesMax || key.find('=') != key.npos ||
+        key.find('\0') != key.npos) {
+      reject(fmt::format("\"{}\" has a name of {} bytes that is no variable's: 1 to {}, without '=' and NUL",
+                         name,
+                         key.size(),
+                         kEnvironmentNameBytesMax));
       return {};
     }
     environment.emplace(key, check_text(member.value(), name, kEnvironmentValueBytesMax));

@@ -21,20 +21,15 @@ std::uint32_t read_length(std::string_view header) {
 
 std::optional<std::size_t> payload_bytes_max(std::uint8_t type) {
   switch (static_cast<FrameType>(type)) {
-    case FrameType::kRequest:
-      return kRequestBytesMax;
+    case FrameType::kRequest: return kRequestBytesMax;
     case FrameType::kAnswer:
     case FrameType::kRefusal:
-    case FrameType::kExit:
-      return kAnswerBytesMax;
+    case FrameType::kExit: return kAnswerBytesMax;
     case FrameType::kStdin:
     case FrameType::kStdout:
-    case FrameType::kStderr:
-      return kDataBytesMax;
-    case FrameType::kStdinEnd:
-      return 0;
-    case FrameType::kOutput:
-      return kOutputOffsetBytes + kDataBytesMax;
+    case FrameType::kStderr: return kDataBytesMax;
+    case FrameType::kStdinEnd: return 0;
+    case FrameType::kOutput: return kOutputOffsetBytes + kDataBytesMax;
   }
   return std::nullopt;
 }

@@ -118,8 +118,8 @@ Request decode_restored(Fields& fields) {
   if (!entropy) {
     fields.reject("\"entropy\": " + entropy.error().message());
   } else if (entropy->size() < kEntropyBytesMin || entropy->size() > kEntropyBytesMax) {
-    fields.reject(fmt::format("\"entropy\" is {} bytes, must be {} to {}", entropy->size(), kEntropyBytesMin,
-                              kEntropyBytesMax));
+    fields.reject(
+        fmt::format("\"entropy\" is {} bytes, must be {} to {}", entropy->size(), kEntropyBytesMin, kEntropyBytesMax));
   } else {
     request.entropy = *std::move(entropy);
   }

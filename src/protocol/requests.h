@@ -67,10 +67,10 @@ struct Connect {
 
 struct Exec {
   std::vector<std::string> argv;
-  Environment environment;         // the whole of it, but for PATH and HOME, which have defaults
+  Environment environment;  // the whole of it, but for PATH and HOME, which have defaults
   std::string working_directory = "/";
-  std::uint64_t timeout_ms = 0;    // 0: as long as the connection lives
-  bool takes_stdin = false;        // false: /dev/null
+  std::uint64_t timeout_ms = 0;  // 0: as long as the connection lives
+  bool takes_stdin = false;      // false: /dev/null
 
   bool operator==(const Exec&) const = default;
 };

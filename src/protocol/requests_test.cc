@@ -33,7 +33,14 @@ std::vector<Request> one_of_each() {
   exec.working_directory = "/tmp";
   exec.timeout_ms = 5000;
   exec.takes_stdin = true;
-  return {Hello{}, start, Watch{std::uint64_t{1} << 50}, Freeze{true, false}, restored, Thaw{}, Connect{65535}, exec,
+  return {Hello{},
+          start,
+          Watch{std::uint64_t{1} << 50},
+          Freeze{true, false},
+          restored,
+          Thaw{},
+          Connect{65535},
+          exec,
           Shutdown{}};
 }
 
@@ -95,7 +102,8 @@ TEST(Request, NeedsEnoughEntropy) {
 TEST(Request, TakesNoEnvironmentThatAProcessCouldNotHave) {
   const auto exec_with = [](const std::string& environment) {
     return R"({"version":1,"operation":"exec","argv":["a"],"working_directory":"/","timeout_ms":0,"stdin":false,)"
-           R"("environment":{)" + environment + "}}";
+           R"("environment":{)" +
+           environment + "}}";
   };
   EXPECT_EQ(decoding_error(exec_with(R"("A":"b")")), "");
   EXPECT_EQ(decoding_error(exec_with(R"("A=B":"c")")),
@@ -118,7 +126,11 @@ TEST(Hostname, IsOfLettersDigitsAndInnerHyphens) {
   EXPECT_TRUE(is_hostname("a"));
   EXPECT_TRUE(is_hostname("Box-1"));
   EXPECT_TRUE(is_hostname(std::string(63, 'a')));
-  for (const auto& text : {std::string(), std::string(64, 'a'), std::string("-a"), std::string("a-"), std::string("a.b"),
+  for (const auto& text : {std::string(),
+                           std::string(64, 'a'),
+                           std::string("-a"),
+                           std::string("a-"),
+                           std::string("a.b"),
                            std::string("a b")}) {
     EXPECT_FALSE(is_hostname(text)) << text;
   }
