@@ -30,8 +30,20 @@ net::Response with_request_id(net::Response response, const std::string& request
 
 net::Response auth_response(const std::string& service, const aws::AuthFailure& failure, const std::string& request_id) {
   const aws::WireError error = aws::to_rest_json_error(failure);
-  return service == "sts" ? query_error(error.status, error.code, error.message, request_id)
-                          : to_response(refusal(error.status, error.code, error.message));
+  if (service != "sts") {
+    return to_response(refusal(error.status, error.code, error.message));
+  }
+  // The query protocol has names of its own for the same errors.
+  constexpr std::pair<std::string_view, std::string_view> kQueryCodes[] = {
+      {"IncompleteSignatureException", "IncompleteSignature"},
+      {"InvalidSignatureException", "SignatureDoesNotMatch"},
+      {"UnrecognizedClientException", "InvalidClientTokenId"},
+  };
+  std::string_view code = error.code;
+  for (const auto& [json_code, query_code] : kQueryCodes) {
+    code = code == json_code ? query_code : code;
+  }
+  return query_error(error.status, code, error.message, request_id);
 }
 
 net::Response too_large(const net::RequestHead& head) {
