@@ -2,6 +2,8 @@
 
 #include "cli/archive.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <fcntl.h>
 
 #include <algorithm>
@@ -12,8 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fmt/format.h>
 
 #include "os/file.h"
@@ -34,7 +34,8 @@ using Entry = std::unique_ptr<struct archive_entry, EntryCloser>;
 
 tl::unexpected<Error> archive_failure(struct archive* archive, const fs::path& path) {
   const char* const text = archive_error_string(archive);
-  return fail(ErrorKind::kInternal, fmt::format("pack {}: {}", path.string(), text == nullptr ? "unknown error" : text));
+  return fail(ErrorKind::kInternal,
+              fmt::format("pack {}: {}", path.string(), text == nullptr ? "unknown error" : text));
 }
 
 // Relative paths of regular files and directories, sorted.
@@ -54,8 +55,9 @@ Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
                               it->path().string()));
     }
     if (type != fs::file_type::regular && type != fs::file_type::directory) {
-      return fail(ErrorKind::kInvalidArgument,
-                  fmt::format("{} is neither a file nor a directory; remove it from the build context", it->path().string()));
+      return fail(
+          ErrorKind::kInvalidArgument,
+          fmt::format("{} is neither a file nor a directory; remove it from the build context", it->path().string()));
     }
     found.push_back(relative);
   }
@@ -69,7 +71,8 @@ Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
 Status add_content(struct archive* archive, int file, std::uint64_t size, const fs::path& path) {
   std::vector<std::byte> buffer(1U << 18U);
   for (std::uint64_t offset = 0; offset < size;) {
-    const auto piece = std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - offset)));
+    const auto piece =
+        std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - offset)));
     DM_TRY(os::read_exactly(file, piece, offset, path.string()), "");
     if (archive_write_data(archive, piece.data(), piece.size()) != static_cast<la_ssize_t>(piece.size())) {
       return archive_failure(archive, path);
@@ -79,7 +82,10 @@ Status add_content(struct archive* archive, int file, std::uint64_t size, const 
   return {};
 }
 
-Status add_entry(struct archive* archive, const fs::path& directory, const fs::path& relative, ArchiveSummary& summary) {
+Status add_entry(struct archive* archive,
+                 const fs::path& directory,
+                 const fs::path& relative,
+                 ArchiveSummary& summary) {
   const fs::path path = directory / relative;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);

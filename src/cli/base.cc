@@ -81,10 +81,8 @@ Status build(const Options& options, const Invocation& invocation) {
   DM_ASSIGN(const ManagedBase base, store.ensure(wanted, progress, context), "");
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
   invocation.answer(record_of(base), [&] {
-    invocation.terminal.answer(fmt::format("{}  {}  {}",
-                                           base.key.substr(0, kKeyDigitsShown),
-                                           base.directory.string(),
-                                           duration_text(elapsed.count())));
+    invocation.terminal.answer(fmt::format(
+        "{}  {}  {}", base.key.substr(0, kKeyDigitsShown), base.directory.string(), duration_text(elapsed.count())));
     if (!base.notice.empty()) {
       invocation.terminal.note("notice: " + base.notice);
     }
@@ -105,16 +103,16 @@ Status list(const Options& options, const Invocation& invocation) {
                     base.own_kernel.value_or("Debian's"),
                     base.directory.string()});
   }
-  invocation.answer(json::object{{"bases", records}}, [&] {
-    invocation.terminal.table({"KEY", "MADE", "SIZE", "KERNEL", "DIRECTORY"}, rows);
-  });
+  invocation.answer(json::object{{"bases", records}},
+                    [&] { invocation.terminal.table({"KEY", "MADE", "SIZE", "KERNEL", "DIRECTORY"}, rows); });
   return {};
 }
 
 }  // namespace
 
 void add_base_commands(CLI::App& program, Invocation& invocation) {
-  CLI::App* const base = program.add_subcommand("base", "managed base images: what guests boot from, made on this machine");
+  CLI::App* const base =
+      program.add_subcommand("base", "managed base images: what guests boot from, made on this machine");
   base->require_subcommand(1);
   const auto options = std::make_shared<Options>();
 
@@ -123,18 +121,18 @@ void add_base_commands(CLI::App& program, Invocation& invocation) {
   building->add_option("--mirror", options->mirror, "Debian archive instead of those APT is configured with");
   building->add_flag("--no-outdated", options->no_outdated, "fail rather than fall back to an older base");
   building->add_option("--cache", options->cache, "where bases are kept")->capture_default_str();
-  building->add_option("--timeout", options->timeout_seconds, "seconds")->check(CLI::Range(1, 86'400))->capture_default_str();
+  building->add_option("--timeout", options->timeout_seconds, "seconds")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   building->footer("Example:\n  dormouse base build --kernel /boot/vmlinuz-6.1.0-13-amd64");
-  building->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return build(*options, invocation); };
-  });
+  building->callback(
+      [options, &invocation] { invocation.action = [options, &invocation] { return build(*options, invocation); }; });
 
   CLI::App* const listing = base->add_subcommand("list", "the managed base images of this machine");
   listing->add_option("--cache", options->cache, "where bases are kept")->capture_default_str();
   listing->footer("Example:\n  dormouse base list");
-  listing->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return list(*options, invocation); };
-  });
+  listing->callback(
+      [options, &invocation] { invocation.action = [options, &invocation] { return list(*options, invocation); }; });
 }
 
 }  // namespace dormouse::cli

@@ -37,7 +37,8 @@ Result<std::string> BuildWatch::build_id(const os::Context& context) {
             service.list(api_path({"microvm-images", image_arn, "versions", version, "builds"}), {}, context),
             "");
   if (builds.empty()) {
-    return fail(ErrorKind::kNotFound, fmt::format("version {} of {} has no build yet", version, name_of_arn(image_arn)));
+    return fail(ErrorKind::kNotFound,
+                fmt::format("version {} of {} has no build yet", version, name_of_arn(image_arn)));
   }
   const json::value* newest = &builds.front();
   for (const json::value& build : builds) {

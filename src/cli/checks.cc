@@ -3,6 +3,8 @@
 #include "cli/checks.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,9 +17,6 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
-
-#include <linux/capability.h>
-#include <linux/magic.h>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -36,8 +35,8 @@ namespace fs = std::filesystem;
 using Verdict = Check::Verdict;
 
 constexpr std::uint64_t kGibibyte = 1ULL << 30U;
-constexpr std::uint64_t kDiskBytesNeeded = 6 * kGibibyte;      // a managed base, and an image being built
-constexpr std::uint64_t kMemoryBytesNeeded = 3 * kGibibyte;    // a builder guest
+constexpr std::uint64_t kDiskBytesNeeded = 6 * kGibibyte;    // a managed base, and an image being built
+constexpr std::uint64_t kMemoryBytesNeeded = 3 * kGibibyte;  // a builder guest
 
 // "VmRSS" -> the rest of its line in a file such as /proc/meminfo; empty if there is none.
 std::string proc_field(const char* path, std::string_view name) {
@@ -127,7 +126,8 @@ Check check_tun() {
 }
 
 Check check_namespaces(const os::Context& context) {
-  Check check{.name = "network namespaces", .verdict = Verdict::kGood, .found = "rules load in a new one", .remedy = ""};
+  Check check{
+      .name = "network namespaces", .verdict = Verdict::kGood, .found = "rules load in a new one", .remedy = ""};
   const std::string nft = find_program("nft");
   const std::string unshare = find_program("unshare");
   if (nft.empty() || unshare.empty()) {
@@ -136,10 +136,12 @@ Check check_namespaces(const os::Context& context) {
     check.remedy = "apt-get install nftables util-linux";
     return check;
   }
-  const os::Command command{
-      .arguments = {unshare, "--net", nft, "add table inet dormouse_probe; add chain inet dormouse_probe out "
-                                           "{ type nat hook prerouting priority 0; }"},
-      .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}};
+  const os::Command command{.arguments = {unshare,
+                                          "--net",
+                                          nft,
+                                          "add table inet dormouse_probe; add chain inet dormouse_probe out "
+                                          "{ type nat hook prerouting priority 0; }"},
+                            .environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}};
   const auto done = os::run_for_output(command, 1U << 16U, context.within(std::chrono::seconds(20)));
   if (!done) {
     check.verdict = Verdict::kBad;
@@ -222,10 +224,12 @@ Check check_disk(const Profile& profile) {
       continue;
     }
     const std::uint64_t free = static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
-    check.found += fmt::format("{}{} free at {}", check.found.empty() ? "" : ", ", size_text(static_cast<double>(free)), path.string());
+    check.found += fmt::format(
+        "{}{} free at {}", check.found.empty() ? "" : ", ", size_text(static_cast<double>(free)), path.string());
     if (free < kDiskBytesNeeded) {
       check.verdict = Verdict::kBad;
-      check.remedy = fmt::format("a managed base and a build need {}", size_text(static_cast<double>(kDiskBytesNeeded)));
+      check.remedy =
+          fmt::format("a managed base and a build need {}", size_text(static_cast<double>(kDiskBytesNeeded)));
     }
   }
   return check;
@@ -239,7 +243,8 @@ Check check_memory() {
               .remedy = ""};
   if (bytes < kMemoryBytesNeeded) {
     check.verdict = Verdict::kBad;
-    check.remedy = fmt::format("the guest that builds an image needs {}", size_text(static_cast<double>(kMemoryBytesNeeded)));
+    check.remedy =
+        fmt::format("the guest that builds an image needs {}", size_text(static_cast<double>(kMemoryBytesNeeded)));
   }
   return check;
 }
@@ -297,7 +302,10 @@ Check check_cgroups() {
 }
 
 Check check_base() {
-  Check check{.name = "managed base", .verdict = Verdict::kNote, .found = "none yet", .remedy = "the daemon makes one when it starts; or: dormouse base build"};
+  Check check{.name = "managed base",
+              .verdict = Verdict::kNote,
+              .found = "none yet",
+              .remedy = "the daemon makes one when it starts; or: dormouse base build"};
   const auto bases = managed_base::ManagedBaseStore().list();
   if (bases && !bases->empty()) {
     check.verdict = Verdict::kGood;
@@ -310,7 +318,8 @@ Check check_base() {
 }
 
 std::vector<Check> all_checks(const Profile& profile, const os::Context& context) {
-  std::vector<Check> checks = {check_root(), check_capabilities(), check_tun(), check_namespaces(context), check_qemu(context)};
+  std::vector<Check> checks = {
+      check_root(), check_capabilities(), check_tun(), check_namespaces(context), check_qemu(context)};
   for (Check& check : check_programs()) {
     checks.push_back(std::move(check));
   }

@@ -22,26 +22,16 @@ void Invocation::answer(const boost::json::value& record, const std::function<vo
 
 int exit_code(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kInternal:
-      return 1;
-    case ErrorKind::kInvalidArgument:
-      return 2;
-    case ErrorKind::kNotFound:
-      return 3;
-    case ErrorKind::kConflict:
-      return 4;
-    case ErrorKind::kResourceExhausted:
-      return 5;
-    case ErrorKind::kUnavailable:
-      return 6;
-    case ErrorKind::kDeadlineExceeded:
-      return 7;
-    case ErrorKind::kDataLoss:
-      return 8;
-    case ErrorKind::kPermissionDenied:
-      return 9;
-    case ErrorKind::kCancelled:
-      return 130;
+    case ErrorKind::kInternal: return 1;
+    case ErrorKind::kInvalidArgument: return 2;
+    case ErrorKind::kNotFound: return 3;
+    case ErrorKind::kConflict: return 4;
+    case ErrorKind::kResourceExhausted: return 5;
+    case ErrorKind::kUnavailable: return 6;
+    case ErrorKind::kDeadlineExceeded: return 7;
+    case ErrorKind::kDataLoss: return 8;
+    case ErrorKind::kPermissionDenied: return 9;
+    case ErrorKind::kCancelled: return 130;
   }
   return 1;
 }

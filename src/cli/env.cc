@@ -100,9 +100,8 @@ void add_env(CLI::App& program, Invocation& invocation) {
       "Example:\n"
       "  eval \"$(dormouse env)\" && aws lambda-microvms list-microvm-images\n"
       "  dormouse env --profile dormouse >> ~/.aws/config && aws --profile dormouse s3 ls");
-  command->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return env(*options, invocation); };
-  });
+  command->callback(
+      [options, &invocation] { invocation.action = [options, &invocation] { return env(*options, invocation); }; });
 }
 
 }  // namespace dormouse::cli

@@ -54,8 +54,9 @@ std::size_t take_header(const char* data, std::size_t size, std::size_t count, v
   if (line.starts_with("HTTP/")) {
     transfer.answer.headers.clear();  // of an interim answer
   } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
-    transfer.answer.headers.emplace_back(aws::to_lower(line.substr(0, colon)),
-                                         aws::canonical_value(line.substr(colon + 1, line.find_last_not_of("\r\n") - colon)));
+    transfer.answer.headers.emplace_back(
+        aws::to_lower(line.substr(0, colon)),
+        aws::canonical_value(line.substr(colon + 1, line.find_last_not_of("\r\n") - colon)));
   }
   return line.size();
 }
@@ -105,17 +106,12 @@ ErrorKind kind_of(CURLcode code, const Transfer& transfer) {
     return ErrorKind::kResourceExhausted;
   }
   switch (code) {
-    case CURLE_OPERATION_TIMEDOUT:
-      return ErrorKind::kDeadlineExceeded;
-    case CURLE_ABORTED_BY_CALLBACK:
-      return ErrorKind::kCancelled;
+    case CURLE_OPERATION_TIMEDOUT: return ErrorKind::kDeadlineExceeded;
+    case CURLE_ABORTED_BY_CALLBACK: return ErrorKind::kCancelled;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return ErrorKind::kInvalidArgument;
-    case CURLE_PEER_FAILED_VERIFICATION:
-      return ErrorKind::kPermissionDenied;
-    default:
-      return ErrorKind::kUnavailable;
+    case CURLE_UNSUPPORTED_PROTOCOL: return ErrorKind::kInvalidArgument;
+    case CURLE_PEER_FAILED_VERIFICATION: return ErrorKind::kPermissionDenied;
+    default: return ErrorKind::kUnavailable;
   }
 }
 

@@ -23,11 +23,11 @@ struct HttpRequest {
   std::string url;
   std::vector<aws::HeaderField> headers;
   std::string body;
-  std::optional<std::filesystem::path> body_file;  // sent instead of `body`, streamed
-  std::string ca_file;                             // empty: the system's store
-  std::size_t answer_bytes_max = 64U << 20U;       // of what is kept in HttpAnswer::body
-  std::function<void(std::string_view piece)> on_body;                    // takes the body instead of HttpAnswer::body
-  std::function<void(std::uint64_t sent, std::uint64_t total)> on_sent;   // how much of the body has been sent
+  std::optional<std::filesystem::path> body_file;                        // sent instead of `body`, streamed
+  std::string ca_file;                                                   // empty: the system's store
+  std::size_t answer_bytes_max = 64U << 20U;                             // of what is kept in HttpAnswer::body
+  std::function<void(std::string_view piece)> on_body;                   // takes the body instead of HttpAnswer::body
+  std::function<void(std::uint64_t sent, std::uint64_t total)> on_sent;  // how much of the body has been sent
 };
 
 struct HttpAnswer {

@@ -129,10 +129,8 @@ Result<fs::path> artifact(const Options& options, const fs::path& scratch, Termi
   terminal.progress("packing " + options.path);
   DM_ASSIGN(const ArchiveSummary summary, zip_directory(path, scratch), "");
   const auto size = static_cast<double>(fs::file_size(scratch, error));
-  terminal.note(fmt::format("packed {} files, {} into {}",
-                            summary.files,
-                            size_text(static_cast<double>(summary.bytes)),
-                            size_text(size)));
+  terminal.note(fmt::format(
+      "packed {} files, {} into {}", summary.files, size_text(static_cast<double>(summary.bytes)), size_text(size)));
   return scratch;
 }
 
@@ -165,9 +163,8 @@ Status create(const Options& options, Invocation& invocation) {
   const std::string key = fmt::format("{}/{}.zip", options.name, started.time_since_epoch().count());
   DM_TRY(service.create_bucket(options.bucket, context), "create bucket " + options.bucket);
   const auto progress = [&](std::uint64_t sent, std::uint64_t total) {
-    invocation.terminal.progress(fmt::format("uploading: {} of {}",
-                                             size_text(static_cast<double>(sent)),
-                                             size_text(static_cast<double>(total))));
+    invocation.terminal.progress(fmt::format(
+        "uploading: {} of {}", size_text(static_cast<double>(sent)), size_text(static_cast<double>(total))));
   };
   DM_TRY(service.put_object(options.bucket, key, zip, progress, context), "upload");
 
@@ -177,10 +174,8 @@ Status create(const Options& options, Invocation& invocation) {
   const std::string version = text_of(created, "imageVersion");
   if (options.no_wait) {
     invocation.answer(created, [&] {
-      invocation.terminal.answer(fmt::format("{} version {} is being built; follow it with: dormouse image logs -f {}",
-                                             arn,
-                                             version,
-                                             options.name));
+      invocation.terminal.answer(fmt::format(
+          "{} version {} is being built; follow it with: dormouse image logs -f {}", arn, version, options.name));
     });
     return {};
   }
@@ -197,32 +192,43 @@ Status create(const Options& options, Invocation& invocation) {
 }  // namespace
 
 void add_image_create(CLI::App& image, Invocation& invocation) {
-  CLI::App* const command = image.add_subcommand("create", "build an image from a directory or a zip file with a Dockerfile");
+  CLI::App* const command =
+      image.add_subcommand("create", "build an image from a directory or a zip file with a Dockerfile");
   const auto options = std::make_shared<Options>();
   command->add_option("NAME", options->name, "letters, digits, - and _; 64 at most")->required();
-  command->add_option("PATH", options->path, "build context: a directory with a Dockerfile, or a zip of one")->required();
+  command->add_option("PATH", options->path, "build context: a directory with a Dockerfile, or a zip of one")
+      ->required();
   command->add_option("--memory", options->memory_mib, "MiB, a quarter of what a guest gets at its peak (default 2048)")
       ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--env", options->environment, "NAME=VALUE for the application; may be repeated")->allow_extra_args(false);
+  command->add_option("--env", options->environment, "NAME=VALUE for the application; may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--tag", options->tags, "NAME=VALUE; may be repeated")->allow_extra_args(false);
-  command->add_option("--hook", options->hooks,
-                      "NAME or NAME=SECONDS: the application implements this hook; may be repeated. ready (called until it "
-                      "answers 200 before the snapshot is taken), validate, run, resume, suspend, terminate")->allow_extra_args(false);
-  command->add_option("--hooks-port", options->hooks_port, "port of the hooks")->check(CLI::Range(1, 65535))->capture_default_str();
+  command
+      ->add_option(
+          "--hook",
+          options->hooks,
+          "NAME or NAME=SECONDS: the application implements this hook; may be repeated. ready (called until it "
+          "answers 200 before the snapshot is taken), validate, run, resume, suspend, terminate")
+      ->allow_extra_args(false);
+  command->add_option("--hooks-port", options->hooks_port, "port of the hooks")
+      ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
   command->add_option("--base", options->base, "managed base image, or its ARN")->capture_default_str();
   command->add_option("--description", options->description);
   command->add_option("--role", options->role, "build role; any of the right form is accepted")->capture_default_str();
   command->add_option("--bucket", options->bucket, "for the artifact; made if need be")->capture_default_str();
-  command->add_flag("--all-capabilities", options->all_capabilities, "give the container all capabilities of its guest");
+  command->add_flag(
+      "--all-capabilities", options->all_capabilities, "give the container all capabilities of its guest");
   command->add_flag("--no-wait", options->no_wait, "return once the build has begun");
   command->add_flag("--quiet", options->quiet, "do not show the build's log");
-  command->add_option("--timeout", options->timeout_seconds, "seconds to wait")->check(CLI::Range(1, 86'400))->capture_default_str();
+  command->add_option("--timeout", options->timeout_seconds, "seconds to wait")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   command->footer(
       "Example:\n"
       "  dormouse image create counter examples/counter --hook ready --hook run --memory 512");
-  command->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return create(*options, invocation); };
-  });
+  command->callback(
+      [options, &invocation] { invocation.action = [options, &invocation] { return create(*options, invocation); }; });
 }
 
 }  // namespace dormouse::cli

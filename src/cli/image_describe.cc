@@ -38,10 +38,8 @@ Result<json::object> gather(Service& service, const std::string& image, const os
 }
 
 void show_build(Terminal& terminal, const json::value& build) {
-  terminal.answer(fmt::format("  build {} on {}: {}",
-                              text_of(build, "buildId"),
-                              text_of(build, "architecture"),
-                              text_of(build, "buildState")));
+  terminal.answer(fmt::format(
+      "  build {} on {}: {}", text_of(build, "buildId"), text_of(build, "architecture"), text_of(build, "buildState")));
   if (text_of(build, "buildState") == "SUCCESSFUL") {
     terminal.answer(fmt::format("    snapshot: memory {}, container {}, disk {}",
                                 size_text(number_of(build, "memorySnapshotSizeInBytes")),
@@ -89,13 +87,13 @@ Status describe(const std::string& image, const Invocation& invocation) {
 }  // namespace
 
 void add_image_describe(CLI::App& image, Invocation& invocation) {
-  CLI::App* const command = image.add_subcommand("describe", "an image, its versions and builds, and why a build failed");
+  CLI::App* const command =
+      image.add_subcommand("describe", "an image, its versions and builds, and why a build failed");
   const auto name = std::make_shared<std::string>();
   command->add_option("IMAGE", *name, "name or ARN")->required();
   command->footer("Example:\n  dormouse image describe counter");
-  command->callback([name, &invocation] {
-    invocation.action = [name, &invocation] { return describe(*name, invocation); };
-  });
+  command->callback(
+      [name, &invocation] { invocation.action = [name, &invocation] { return describe(*name, invocation); }; });
 }
 
 }  // namespace dormouse::cli

@@ -23,9 +23,8 @@ Status list(const Invocation& invocation) {
                     active.empty() ? "-" : active,
                     time_text(number_of(image, "createdAt"))});
   }
-  invocation.answer(json::object{{"images", std::move(images)}}, [&] {
-    invocation.terminal.table({"NAME", "STATE", "ACTIVE", "CREATED"}, rows);
-  });
+  invocation.answer(json::object{{"images", std::move(images)}},
+                    [&] { invocation.terminal.table({"NAME", "STATE", "ACTIVE", "CREATED"}, rows); });
   return {};
 }
 

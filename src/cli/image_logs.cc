@@ -21,7 +21,10 @@ struct Options {
 };
 
 // The version named, or the newest.
-Result<std::string> version_of(Service& service, const std::string& arn, const std::string& wanted, const os::Context& context) {
+Result<std::string> version_of(Service& service,
+                               const std::string& arn,
+                               const std::string& wanted,
+                               const os::Context& context) {
   if (!wanted.empty()) {
     return wanted;
   }
@@ -68,9 +71,8 @@ void add_image_logs(CLI::App& image, Invocation& invocation) {
   command->add_option("--version", options->version, "image version; the newest if left out");
   command->add_flag("-f,--follow", options->follow, "go on until the build has ended");
   command->footer("Example:\n  dormouse image logs -f counter");
-  command->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return logs(*options, invocation); };
-  });
+  command->callback(
+      [options, &invocation] { invocation.action = [options, &invocation] { return logs(*options, invocation); }; });
 }
 
 }  // namespace dormouse::cli

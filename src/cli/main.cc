@@ -40,8 +40,10 @@ int run(int argc, char** argv) {
   program.fallthrough();
   program.set_version_flag("--version", DORMOUSE_VERSION);
   program.add_flag("--json", invocation.options.json, "answer with a JSON record");
-  program.add_option("--endpoint", invocation.options.endpoint, "URL of the daemon's API (default http://127.0.0.1:9600)");
-  program.add_option("--data-dir", invocation.options.data_directory,
+  program.add_option(
+      "--endpoint", invocation.options.endpoint, "URL of the daemon's API (default http://127.0.0.1:9600)");
+  program.add_option("--data-dir",
+                     invocation.options.data_directory,
                      "the daemon's data directory, for its credentials and CA (default /var/lib/dormouse)");
   program.add_option("--region", invocation.options.region, "the daemon's region (default us-east-1)");
   program.footer(

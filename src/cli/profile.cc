@@ -69,14 +69,11 @@ std::string Profile::ca_file() const {
 Result<Profile> find_profile(const GlobalOptions& options, const Environment& environment) {
   Profile profile;
   DM_ASSIGN(profile.url,
-            checked_url(first_of(options.endpoint,
-                                 environment,
-                                 {"AWS_ENDPOINT_URL_LAMBDA_MICROVMS", "AWS_ENDPOINT_URL"},
-                                 kDefaultUrl)),
+            checked_url(first_of(
+                options.endpoint, environment, {"AWS_ENDPOINT_URL_LAMBDA_MICROVMS", "AWS_ENDPOINT_URL"}, kDefaultUrl)),
             "");
   profile.region = first_of(options.region, environment, {"AWS_REGION", "AWS_DEFAULT_REGION"}, "us-east-1");
-  profile.data_directory =
-      first_of(options.data_directory, environment, {"DORMOUSE_DATA_DIR"}, kDefaultDataDirectory);
+  profile.data_directory = first_of(options.data_directory, environment, {"DORMOUSE_DATA_DIR"}, kDefaultDataDirectory);
 
   const auto key = environment("AWS_ACCESS_KEY_ID");
   const auto secret = environment("AWS_SECRET_ACCESS_KEY");

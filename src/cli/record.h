@@ -13,7 +13,8 @@ namespace dormouse::cli {
 
 std::string text_of(const boost::json::value& record, std::string_view member);
 double number_of(const boost::json::value& record, std::string_view member);
-const boost::json::value* member_of(const boost::json::value& record, std::string_view member);  // nullptr: none or null
+const boost::json::value* member_of(const boost::json::value& record,
+                                    std::string_view member);  // nullptr: none or null
 
 // "demo" of "arn:aws:lambda:us-east-1:000000000000:microvm-image:demo".
 std::string name_of_arn(std::string_view arn);

@@ -26,21 +26,14 @@ constexpr std::size_t kErrorTextMax = 500;
 
 ErrorKind kind_of_status(int status) {
   switch (status) {
-    case 400:
-      return ErrorKind::kInvalidArgument;
-    case 403:
-      return ErrorKind::kPermissionDenied;
-    case 404:
-      return ErrorKind::kNotFound;
-    case 409:
-      return ErrorKind::kConflict;
+    case 400: return ErrorKind::kInvalidArgument;
+    case 403: return ErrorKind::kPermissionDenied;
+    case 404: return ErrorKind::kNotFound;
+    case 409: return ErrorKind::kConflict;
     case 402:
-    case 429:
-      return ErrorKind::kResourceExhausted;
-    case 503:
-      return ErrorKind::kUnavailable;
-    default:
-      return ErrorKind::kInternal;
+    case 429: return ErrorKind::kResourceExhausted;
+    case 503: return ErrorKind::kUnavailable;
+    default: return ErrorKind::kInternal;
   }
 }
 
@@ -64,6 +57,7 @@ std::string message_of(const HttpAnswer& answer) {
         return std::string(text->as_string());
       }
     }
+    return "";
   }
   if (std::string text = message_of_xml(answer.body); !text.empty()) {
     return text;
@@ -96,7 +90,8 @@ Result<std::string> sha256_of_file(const std::filesystem::path& path) {
   const std::uint64_t size = os::size_of(file.get());
   std::vector<std::byte> buffer(1U << 20U);
   for (std::uint64_t offset = 0; offset < size; offset += buffer.size()) {
-    const auto piece = std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - offset)));
+    const auto piece =
+        std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - offset)));
     DM_TRY(os::read_exactly(file.get(), piece, offset, path.string()), "checksum");
     digest.update(std::span<const std::byte>(piece));
   }
@@ -137,15 +132,18 @@ Result<HttpAnswer> Service::send(HttpRequest request,
   request.ca_file = url->scheme() == "https" ? profile_.ca_file() : "";
   request.headers.emplace_back("Host", std::string(url->encoded_host_and_port()));
   const aws::WireRequest wire{.method = request.method, .path = path, .query = text, .headers = request.headers};
-  const aws::SigningOptions options{
-      .region = profile_.region, .service = std::string(service), .time = std::chrono::system_clock::now(), .session_token = ""};
+  const aws::SigningOptions options{.region = profile_.region,
+                                    .service = std::string(service),
+                                    .time = std::chrono::system_clock::now(),
+                                    .session_token = ""};
   for (aws::HeaderField& field : aws::sign(wire, *profile_.credential, options, payload_hash)) {
     request.headers.push_back(std::move(field));
   }
   auto answer = http_.send(request, context);
   if (!answer && answer.error().kind() == ErrorKind::kUnavailable) {
-    return fail(ErrorKind::kUnavailable,
-                fmt::format("{}; is dormoused running? `dormouse doctor` tells what it needs", answer.error().message()));
+    return fail(
+        ErrorKind::kUnavailable,
+        fmt::format("{}; is dormoused running? `dormouse doctor` tells what it needs", answer.error().message()));
   }
   return answer;
 }
@@ -243,10 +241,11 @@ Result<std::string> Service::image_arn(const std::string& name_or_arn, const os:
     }
     names += (names.empty() ? "" : ", ") + name;
   }
-  return fail(ErrorKind::kNotFound,
-              fmt::format("there is no image '{}'; {}",
-                          name_or_arn,
-                          names.empty() ? "none exists yet: dormouse image create NAME DIRECTORY" : "there are: " + names));
+  return fail(
+      ErrorKind::kNotFound,
+      fmt::format("there is no image '{}'; {}",
+                  name_or_arn,
+                  names.empty() ? "none exists yet: dormouse image create NAME DIRECTORY" : "there are: " + names));
 }
 
 }  // namespace dormouse::cli

@@ -60,7 +60,8 @@ Status undo(const Invocation& invocation, const os::Context& context) {
     DM_TRY(update_store(context), "");
   }
   invocation.answer(json::object{{"removed", json::value_from(removed)}}, [&] {
-    invocation.terminal.answer(removed.empty() ? "no CA of Dormouse is trusted here" : "no longer trusted: " + removed.front());
+    invocation.terminal.answer(removed.empty() ? "no CA of Dormouse is trusted here"
+                                               : "no longer trusted: " + removed.front());
   });
   return {};
 }
@@ -68,12 +69,14 @@ Status undo(const Invocation& invocation, const os::Context& context) {
 Status trust(const Invocation& invocation, const os::Context& context) {
   DM_ASSIGN(const Profile profile, find_profile(invocation.options, invocation.environment), "");
   const fs::path ca = profile.data_directory / "ca.pem";
-  DM_ASSIGN(const std::string certificate, os::read_file(ca, 1U << 20U), "CA of the daemon (--data-dir names its directory)");
+  DM_ASSIGN(
+      const std::string certificate, os::read_file(ca, 1U << 20U), "CA of the daemon (--data-dir names its directory)");
   if (!certificate.starts_with("-----BEGIN CERTIFICATE-----")) {
     return fail(ErrorKind::kInvalidArgument, fmt::format("{} is no certificate", ca.string()));
   }
   constexpr std::size_t kDigits = 8;
-  const fs::path target = fs::path(kStore) / fmt::format("dormouse-{}.crt", aws::sha256_hex(certificate).substr(0, kDigits));
+  const fs::path target =
+      fs::path(kStore) / fmt::format("dormouse-{}.crt", aws::sha256_hex(certificate).substr(0, kDigits));
   DM_TRY(os::make_directories(kStore, 0755), "");
   DM_TRY(os::publish_file(target, certificate, 0644, os::Durability::kVolatile), "");
   DM_TRY(update_store(context), "");
@@ -91,7 +94,8 @@ Status trust(const Invocation& invocation, const os::Context& context) {
 }  // namespace
 
 void add_trust(CLI::App& program, Invocation& invocation) {
-  CLI::App* const command = program.add_subcommand("trust", "put the daemon's CA among the certificates this machine trusts");
+  CLI::App* const command =
+      program.add_subcommand("trust", "put the daemon's CA among the certificates this machine trusts");
   const auto undoing = std::make_shared<bool>(false);
   command->add_flag("--undo", *undoing, "take every CA of Dormouse out again");
   command->footer("Example:\n  dormouse --data-dir /var/lib/dormouse trust");

@@ -29,8 +29,10 @@ struct Options {
 
 // A token for all ports, good for minutes: one request.
 Result<std::string> token_for(Service& service, const std::string& id, const os::Context& context) {
-  const json::value body = json::object{{"expirationInMinutes", 5}, {"allowedPorts", {json::object{{"allPorts", json::object()}}}}};
-  DM_ASSIGN(const json::value answer, service.call("POST", api_path({"microvms", id, "auth-token"}), {}, &body, context), "");
+  const json::value body =
+      json::object{{"expirationInMinutes", 5}, {"allowedPorts", {json::object{{"allPorts", json::object()}}}}};
+  DM_ASSIGN(
+      const json::value answer, service.call("POST", api_path({"microvms", id, "auth-token"}), {}, &body, context), "");
   const json::value* const parts = member_of(answer, "authToken");
   const std::string token = parts == nullptr ? "" : text_of(*parts, "X-aws-proxy-auth");
   if (token.empty()) {
@@ -85,7 +87,8 @@ void show(const Options& options, const Invocation& invocation, const HttpAnswer
 Status curl(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(std::chrono::seconds(options.timeout_seconds));
   DM_ASSIGN(Service service, invocation.connect(), "");
-  DM_ASSIGN(const json::value microvm, service.call("GET", api_path({"microvms", options.id}), {}, nullptr, context), "");
+  DM_ASSIGN(
+      const json::value microvm, service.call("GET", api_path({"microvms", options.id}), {}, nullptr, context), "");
   DM_ASSIGN(const std::string token, token_for(service, options.id, context), "token");
   DM_ASSIGN(HttpRequest request, request_of(options, text_of(microvm, "endpoint"), token), "");
   request.ca_file = service.profile().ca_file();
@@ -95,8 +98,9 @@ Status curl(const Options& options, const Invocation& invocation) {
   }
   auto answer = service.http().send(request, context);
   if (!answer && answer.error().kind() == ErrorKind::kPermissionDenied) {
-    return dormouse::fail(ErrorKind::kPermissionDenied,
-                          answer.error().message() + "; name the daemon's data directory with --data-dir: its ca.pem is the CA");
+    return dormouse::fail(
+        ErrorKind::kPermissionDenied,
+        answer.error().message() + "; name the daemon's data directory with --data-dir: its ca.pem is the CA");
   }
   DM_TRY(answer, "");
   if (!streamed) {
@@ -111,7 +115,8 @@ Status curl(const Options& options, const Invocation& invocation) {
 }  // namespace
 
 void add_vm_curl(CLI::App& vm, Invocation& invocation) {
-  CLI::App* const command = vm.add_subcommand("curl", "one HTTPS request to a MicroVM's endpoint, with a token made for it");
+  CLI::App* const command =
+      vm.add_subcommand("curl", "one HTTPS request to a MicroVM's endpoint, with a token made for it");
   const auto options = std::make_shared<Options>();
   command->add_option("MICROVM", options->id, "microvm-...")->required();
   command->add_option("PATH", options->path, "path and query")->capture_default_str();
@@ -119,13 +124,14 @@ void add_vm_curl(CLI::App& vm, Invocation& invocation) {
   command->add_option("-d,--data", options->data, "body; @FILE: the content of a file");
   command->add_option("-H,--header", options->headers, "'Name: value'; may be repeated")->allow_extra_args(false);
   command->add_option("--port", options->port, "the guest's port (default 8080)")->check(CLI::Range(1, 65535));
-  command->add_option("--timeout", options->timeout_seconds, "seconds")->check(CLI::Range(1, 86'400))->capture_default_str();
+  command->add_option("--timeout", options->timeout_seconds, "seconds")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   command->add_flag("-i,--include", options->include, "show status and header");
   command->add_flag("-f,--fail", options->fail, "exit with 6 when the status is 400 or more");
   command->footer("Example:\n  dormouse vm curl microvm-1f0c... /execute -d '{\"code\": \"6 * 7\"}'");
-  command->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return curl(*options, invocation); };
-  });
+  command->callback(
+      [options, &invocation] { invocation.action = [options, &invocation] { return curl(*options, invocation); }; });
 }
 
 }  // namespace dormouse::cli

@@ -56,10 +56,11 @@ void show(Terminal& terminal, const json::value& microvm) {
   time("terminated", "terminatedAt");
   line("resumes", text_of(microvm, "resumes"));
   if (const json::value* policy = member_of(microvm, "idlePolicy")) {
-    line("idle policy", fmt::format("suspended after {} s without traffic, terminated after {} s of sleep, {}",
-                                    text_of(*policy, "maxIdleDurationSeconds"),
-                                    text_of(*policy, "suspendedDurationSeconds"),
-                                    text_of(*policy, "autoResumeEnabled") == "true" ? "woken by traffic" : "not woken by traffic"));
+    line("idle policy",
+         fmt::format("suspended after {} s without traffic, terminated after {} s of sleep, {}",
+                     text_of(*policy, "maxIdleDurationSeconds"),
+                     text_of(*policy, "suspendedDurationSeconds"),
+                     text_of(*policy, "autoResumeEnabled") == "true" ? "woken by traffic" : "not woken by traffic"));
   }
   if (const std::string output = text_of(microvm, "lastOutput"); !output.empty()) {
     terminal.answer("last output:");
@@ -82,9 +83,7 @@ void add_vm_describe(CLI::App& vm, Invocation& invocation) {
   const auto id = std::make_shared<std::string>();
   command->add_option("MICROVM", *id, "microvm-...")->required();
   command->footer("Example:\n  dormouse vm describe microvm-1f0c...");
-  command->callback([id, &invocation] {
-    invocation.action = [id, &invocation] { return describe(*id, invocation); };
-  });
+  command->callback([id, &invocation] { invocation.action = [id, &invocation] { return describe(*id, invocation); }; });
 }
 
 }  // namespace dormouse::cli

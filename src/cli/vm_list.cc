@@ -39,9 +39,8 @@ Status list(const std::string& image, bool all, const Invocation& invocation) {
                     text_of(microvm, "imageVersion"),
                     duration_text(std::max(0.0, now - number_of(microvm, "startedAt")))});
   }
-  invocation.answer(json::object{{"microvms", shown}}, [&] {
-    invocation.terminal.table({"MICROVM", "STATE", "IMAGE", "VERSION", "AGE"}, rows);
-  });
+  invocation.answer(json::object{{"microvms", shown}},
+                    [&] { invocation.terminal.table({"MICROVM", "STATE", "IMAGE", "VERSION", "AGE"}, rows); });
   return {};
 }
 

@@ -83,7 +83,8 @@ Status run(const Options& options, Invocation& invocation) {
   const json::value record = options.count == 1 ? microvms.front() : json::value(json::object{{"microvms", microvms}});
   invocation.answer(record, [&] {
     for (const json::value& microvm : microvms) {
-      invocation.terminal.answer(fmt::format("{}  https://{}", text_of(microvm, "microvmId"), text_of(microvm, "endpoint")));
+      invocation.terminal.answer(
+          fmt::format("{}  https://{}", text_of(microvm, "microvmId"), text_of(microvm, "endpoint")));
     }
   });
   return {};
@@ -98,18 +99,21 @@ void add_vm_run(CLI::App& vm, Invocation& invocation) {
   command->add_option("--version", options->version, "image version; the latest active one if left out");
   command->add_option("--payload", options->payload, "for the application's /run hook; @FILE: the content of a file");
   command->add_option("--idle", options->idle_seconds, "suspend after so many seconds without traffic (60 at least)");
-  command->add_option("--suspended", options->suspended_seconds, "with --idle: terminate after so many seconds of sleep")
+  command
+      ->add_option("--suspended", options->suspended_seconds, "with --idle: terminate after so many seconds of sleep")
       ->capture_default_str();
   command->add_flag("--no-auto-resume", options->no_auto_resume, "with --idle: traffic does not wake it");
   command->add_option("--max-duration", options->maximum_seconds, "terminate after so many seconds (28800 at most)");
-  command->add_option("--ingress", options->ingress, "HTTP_INGRESS, ALL_INGRESS, SHELL_INGRESS, NO_INGRESS; may be repeated")->allow_extra_args(false);
+  command
+      ->add_option(
+          "--ingress", options->ingress, "HTTP_INGRESS, ALL_INGRESS, SHELL_INGRESS, NO_INGRESS; may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--execution-role", options->execution_role, "role ARN");
   command->add_option("--count", options->count, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_flag("--no-wait", options->no_wait, "return once the service has accepted");
   command->footer("Example:\n  dormouse vm run counter --idle 300 --suspended 86400");
-  command->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return run(*options, invocation); };
-  });
+  command->callback(
+      [options, &invocation] { invocation.action = [options, &invocation] { return run(*options, invocation); }; });
 }
 
 }  // namespace dormouse::cli

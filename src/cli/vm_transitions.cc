@@ -96,13 +96,19 @@ void add(CLI::App& vm, Invocation& invocation, const Transition& transition, con
 
 void add_vm_suspend(CLI::App& vm, Invocation& invocation) {
   constexpr Transition kSuspend{.verb = "suspend", .method = "POST", .suffix = "suspend", .state = "SUSPENDED"};
-  add(vm, invocation, kSuspend, "put MicroVMs to sleep: state to disk, memory freed",
+  add(vm,
+      invocation,
+      kSuspend,
+      "put MicroVMs to sleep: state to disk, memory freed",
       "Example:\n  dormouse vm suspend microvm-1f0c...");
 }
 
 void add_vm_resume(CLI::App& vm, Invocation& invocation) {
   constexpr Transition kResume{.verb = "resume", .method = "POST", .suffix = "resume", .state = "RUNNING"};
-  add(vm, invocation, kResume, "wake MicroVMs; traffic does so too where their policy says so",
+  add(vm,
+      invocation,
+      kResume,
+      "wake MicroVMs; traffic does so too where their policy says so",
       "Example:\n  dormouse vm resume microvm-1f0c...");
 }
 

@@ -41,6 +41,15 @@ def free_ports(count):
     return ports
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
 def clean_environment():
     """The environment without what could send an AWS client elsewhere or make it trust something else."""
     dropped = ("AWS_", "SSL_CERT", "REQUESTS_CA", "CURL_CA", "NODE_EXTRA_CA")
@@ -102,9 +111,11 @@ class Daemon:
     def launch(self):
         """Starts the process over the data directory: also after stop() or kill()."""
         log = open(self.data_dir / "daemon.log", "ab")
+        endpoints = ["--endpoint", self.endpoint]
+        if has_ipv6():  # names under .localhost are ::1 first
+            endpoints += ["--endpoint", f"[::1]:{self.endpoint_port}"]
         self._process = subprocess.Popen(
-            [self._binary, "--data-dir", self.data_dir, "--api", self.api, "--endpoint", self.endpoint]
-            + ["--region", self.region]
+            [self._binary, "--data-dir", self.data_dir, "--api", self.api, *endpoints, "--region", self.region]
             + self._arguments,
             stdin=subprocess.DEVNULL,
             stdout=log,
