@@ -20,7 +20,8 @@ namespace dormouse::api {
 namespace {
 
 aws::WireRequest wire_request(const net::RequestHead& head) {
-  return {head.method, head.path, head.query, std::span<const aws::HeaderField>(head.headers.begin(), head.headers.end())};
+  return {
+      head.method, head.path, head.query, std::span<const aws::HeaderField>(head.headers.begin(), head.headers.end())};
 }
 
 net::Response with_request_id(net::Response response, const std::string& request_id) {
@@ -28,7 +29,9 @@ net::Response with_request_id(net::Response response, const std::string& request
   return response;
 }
 
-net::Response auth_response(const std::string& service, const aws::AuthFailure& failure, const std::string& request_id) {
+net::Response auth_response(const std::string& service,
+                            const aws::AuthFailure& failure,
+                            const std::string& request_id) {
   const aws::WireError error = aws::to_rest_json_error(failure);
   if (service != "sts") {
     return to_response(refusal(error.status, error.code, error.message));
@@ -49,7 +52,8 @@ net::Response auth_response(const std::string& service, const aws::AuthFailure& 
 net::Response too_large(const net::RequestHead& head) {
   const auto found = route(head.method, head.path);
   const std::string operation = found ? fmt::format(" for the {} operation", found->operation->name) : "";
-  return to_response(refusal(413, "RequestEntityTooLargeException",
+  return to_response(refusal(413,
+                             "RequestEntityTooLargeException",
                              fmt::format("Request must be smaller than {} bytes{}", Api::kBodyBytesMax, operation)));
 }
 
@@ -135,8 +139,9 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin_signed(co
     return net::refuse(auth_response(service, check.error(), request_id));
   }
   if (aws::is_streaming(check->payload_mode())) {
-    return net::refuse(to_response(validation("Streaming payloads are taken by s3 alone; send x-amz-content-sha256 with "
-                                              "the hash of the body")));
+    return net::refuse(
+        to_response(validation("Streaming payloads are taken by s3 alone; send x-amz-content-sha256 with "
+                               "the hash of the body")));
   }
   if (head.content_length.value_or(0) > kBodyBytesMax) {
     return net::refuse(too_large(head));

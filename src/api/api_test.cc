@@ -51,8 +51,10 @@ TEST(ApiTest, AnotherBodyThanTheSignedOneIsRefusedBeforeItIsActedOn) {
   const std::string body = TestWorld::image_body("demo");
   net::RequestHead head = TestClient::head_of({"POST", "/2025-09-09/microvm-images", body});
   const aws::WireRequest wire{head.method, head.path, head.query, {head.headers.begin(), head.headers.end()}};
-  for (auto& [name, value] : aws::sign(wire, OneCredential().credential,
-                                       {"us-east-1", "lambda", world.control.clock.wall(), ""}, aws::sha256_hex("{}"))) {
+  for (auto& [name, value] : aws::sign(wire,
+                                       OneCredential().credential,
+                                       {"us-east-1", "lambda", world.control.clock.wall(), ""},
+                                       aws::sha256_hex("{}"))) {
     head.headers.add(std::move(name), std::move(value));
   }
   const net::Response response = world.client.send_as_is(head, body);
@@ -74,8 +76,10 @@ TEST(ApiTest, APresignedRequestIsTaken) {
   TestWorld world;
   net::RequestHead head = unsigned_head("/2025-09-09/microvms");
   const aws::WireRequest wire{head.method, head.path, head.query, {head.headers.begin(), head.headers.end()}};
-  head.query = aws::presign(wire, OneCredential().credential,
-                            {"us-east-1", "lambda", world.control.clock.wall(), ""}, std::chrono::minutes(1),
+  head.query = aws::presign(wire,
+                            OneCredential().credential,
+                            {"us-east-1", "lambda", world.control.clock.wall(), ""},
+                            std::chrono::minutes(1),
                             aws::kEmptySha256);
   head.target = head.path + "?" + head.query;
   const net::Response response = world.client.send_as_is(head, "");
@@ -95,8 +99,10 @@ TEST(ApiTest, ABodyOverTheLimitIsRefusedByItsLengthAndByItsBytes) {
   net::RequestHead head = TestClient::head_of({"POST", "/2025-09-09/microvms", body});
   head.content_length.reset();
   const aws::WireRequest wire{head.method, head.path, head.query, {head.headers.begin(), head.headers.end()}};
-  for (auto& [name, value] : aws::sign(wire, OneCredential().credential,
-                                       {"us-east-1", "lambda", world.control.clock.wall(), ""}, aws::sha256_hex(body))) {
+  for (auto& [name, value] : aws::sign(wire,
+                                       OneCredential().credential,
+                                       {"us-east-1", "lambda", world.control.clock.wall(), ""},
+                                       aws::sha256_hex(body))) {
     head.headers.add(std::move(name), std::move(value));
   }
   const net::Response by_bytes = world.client.send_as_is(head, body);
@@ -138,8 +144,8 @@ TEST(ApiTest, ListingsByPagesNameEveryItemOnce) {
   std::vector<std::string> names;
   std::string token;
   for (int page = 0; page < 5; ++page) {
-    const std::string body = body_of(world.send(
-        {"GET", "/2025-09-09/microvm-images?maxResults=2" + (token.empty() ? "" : "&nextToken=" + token)}));
+    const std::string body = body_of(
+        world.send({"GET", "/2025-09-09/microvm-images?maxResults=2" + (token.empty() ? "" : "&nextToken=" + token)}));
     for (std::size_t at = body.find("\"name\":\""); at != std::string::npos; at = body.find("\"name\":\"", at + 1)) {
       names.push_back(body.substr(at + 8, 1));
     }
@@ -158,7 +164,8 @@ TEST(ApiTest, APageTokenExpires) {
   world.create_image("b");
   const std::string body = body_of(world.send({"GET", "/2025-09-09/microvm-images?maxResults=1"}));
   const std::size_t at = body.find("\"nextToken\":\"") + 13;
-  const std::string next = "/2025-09-09/microvm-images?maxResults=1&nextToken=" + body.substr(at, body.find('"', at) - at);
+  const std::string next =
+      "/2025-09-09/microvm-images?maxResults=1&nextToken=" + body.substr(at, body.find('"', at) - at);
   EXPECT_EQ(world.send({"GET", next}).status, 200);
   world.control.clock.advance(PageTokens::kLifetime);
   EXPECT_EQ(world.send({"GET", next}).status, 400);

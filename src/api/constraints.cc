@@ -86,12 +86,12 @@ bool is_number(const Shape& shape) { return shape.type == Type::kInteger || shap
 bool is_plain(const Shape& shape) { return shape.type != Type::kStructure && shape.type != Type::kUnion; }
 
 std::string maximum_sentence(const Shape& shape) {
-  return fmt::format("Member must have {} less than or equal to {}", is_number(shape) ? "value" : "length",
-                     shape.maximum);
+  return fmt::format(
+      "Member must have {} less than or equal to {}", is_number(shape) ? "value" : "length", shape.maximum);
 }
 std::string minimum_sentence(const Shape& shape) {
-  return fmt::format("Member must have {} greater than or equal to {}", is_number(shape) ? "value" : "length",
-                     shape.minimum);
+  return fmt::format(
+      "Member must have {} greater than or equal to {}", is_number(shape) ? "value" : "length", shape.minimum);
 }
 std::string pattern_sentence(const Shape& shape) {
   return fmt::format("Member must satisfy regular expression pattern: {}", shape.pattern);
@@ -131,8 +131,7 @@ class Constraints::Patterns {
 
   bool matches(std::string_view pattern, std::string_view text) const {
     const auto found = compiled_.find(pattern);
-    return found == compiled_.end() ||
-           RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *found->second);
+    return found == compiled_.end() || RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *found->second);
   }
 
  private:
@@ -178,7 +177,9 @@ class Constraints::Walk {
     if (violations_.empty()) {
       return std::nullopt;
     }
-    return fmt::format("{} validation error{} detected: {}", violations_.size(), violations_.size() == 1 ? "" : "s",
+    return fmt::format("{} validation error{} detected: {}",
+                       violations_.size(),
+                       violations_.size() == 1 ? "" : "s",
                        joined(violations_, "; "));
   }
 
@@ -187,7 +188,7 @@ class Constraints::Walk {
     if (violations_.size() >= kViolationsMax) {
       return;
     }
-    const std::string quoted = value == nullptr ? " null"
+    const std::string quoted = value == nullptr       ? " null"
                                : has_sensitive(shape) ? ""
                                                       : fmt::format(" '{}'", shown(shape, *value));
     violations_.push_back(fmt::format("Value{} at '{}' failed to satisfy constraint: {}", quoted, path, constraint));
@@ -222,21 +223,14 @@ class Constraints::Walk {
       violated(shape, &value, path, sentence);
     }
     switch (shape.type) {
-      case Type::kList:
-        elements(shape, value, path);
-        break;
-      case Type::kMap:
-        entries(shape, value, path);
-        break;
+      case Type::kList: elements(shape, value, path); break;
+      case Type::kMap: entries(shape, value, path); break;
       case Type::kUnion:
         one_member(shape, value, path);
         structure(shape, value.get_object(), path);
         break;
-      case Type::kStructure:
-        structure(shape, value.get_object(), path);
-        break;
-      default:
-        break;
+      case Type::kStructure: structure(shape, value.get_object(), path); break;
+      default: break;
     }
   }
 
@@ -264,7 +258,9 @@ class Constraints::Walk {
     for (const auto& [key, entry] : map.get_object()) {
       bad_key = bad_key || !broken(*shape.key, json::value(json::string(key))).empty();
       if (entry.is_null()) {
-        violated(*shape.element, nullptr, fmt::format("{}.{}.member", path, std::string_view(key)),
+        violated(*shape.element,
+                 nullptr,
+                 fmt::format("{}.{}.member", path, std::string_view(key)),
                  "Member must not be null");
       } else {
         bad_value = bad_value || !broken(*shape.element, entry).empty();
@@ -274,8 +270,8 @@ class Constraints::Walk {
       violated(shape, &map, path, fmt::format("Map keys must satisfy constraint: [{}]", all_sentences(*shape.key)));
     }
     if (bad_value) {
-      violated(shape, &map, path,
-               fmt::format("Map value must satisfy constraint: [{}]", all_sentences(*shape.element)));
+      violated(
+          shape, &map, path, fmt::format("Map value must satisfy constraint: [{}]", all_sentences(*shape.element)));
     }
   }
 
@@ -287,7 +283,9 @@ class Constraints::Walk {
     for (const Member& member : shape.members) {
       names.emplace_back(member.name);
     }
-    violated(shape, &value, path,
+    violated(shape,
+             &value,
+             path,
              fmt::format("Member must have exactly one of these members set: [{}]", joined(names, ", ")));
   }
 

@@ -21,27 +21,19 @@ using Value = tl::expected<json::value, Refusal>;
 
 std::string_view token_name(const json::value& value) {
   switch (value.kind()) {
-    case json::kind::bool_:
-      return value.get_bool() ? "TRUE_VALUE" : "FALSE_VALUE";
-    case json::kind::string:
-      return "STRING_VALUE";
-    default:
-      return "NUMBER_VALUE";
+    case json::kind::bool_: return value.get_bool() ? "TRUE_VALUE" : "FALSE_VALUE";
+    case json::kind::string: return "STRING_VALUE";
+    default: return "NUMBER_VALUE";
   }
 }
 
 std::string_view type_name(Type type) {
   switch (type) {
-    case Type::kInteger:
-      return "an Integer";
-    case Type::kLong:
-      return "a Long";
-    case Type::kBoolean:
-      return "a Boolean";
-    case Type::kTimestamp:
-      return "a Timestamp";
-    default:
-      return "a String";
+    case Type::kInteger: return "an Integer";
+    case Type::kLong: return "a Long";
+    case Type::kBoolean: return "a Boolean";
+    case Type::kTimestamp: return "a Timestamp";
+    default: return "a String";
   }
 }
 
@@ -140,15 +132,11 @@ tl::expected<void, Refusal> convert_members(std::span<const Member> members,
 
 Value convert(const Shape& shape, const json::value& value) {
   switch (shape.type) {
-    case Type::kString:
-      return value.is_string() ? Value(value) : deny(wrong_type(value, shape.type));
-    case Type::kBoolean:
-      return value.is_bool() ? Value(value) : deny(wrong_type(value, shape.type));
-    case Type::kTimestamp:
-      return value.is_number() ? Value(value) : deny(wrong_type(value, shape.type));
+    case Type::kString: return value.is_string() ? Value(value) : deny(wrong_type(value, shape.type));
+    case Type::kBoolean: return value.is_bool() ? Value(value) : deny(wrong_type(value, shape.type));
+    case Type::kTimestamp: return value.is_number() ? Value(value) : deny(wrong_type(value, shape.type));
     case Type::kInteger:
-    case Type::kLong:
-      return convert_number(shape, value);
+    case Type::kLong: return convert_number(shape, value);
     case Type::kList:
       return value.is_array() ? convert_list(shape, value.get_array()) : deny(wrong_type(value, shape.type));
     case Type::kMap:
@@ -233,7 +221,8 @@ tl::expected<void, Refusal> take_body(std::span<const Member> members, std::stri
     parser.finish(error);
   }
   if (error || trailing) {
-    return deny(serialization(fmt::format("The request body is not valid JSON at byte {}: {}", consumed,
+    return deny(serialization(fmt::format("The request body is not valid JSON at byte {}: {}",
+                                          consumed,
                                           trailing ? "text after the value" : error.message())));
   }
   const json::value value = parser.release();

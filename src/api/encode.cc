@@ -42,8 +42,7 @@ json::value encode(const Protocol& protocol, const Shape& shape, const json::val
   switch (shape.type) {
     case Type::kString:
       return value.is_string() && !is_utf8(value.get_string()) ? json::value(to_utf8(value.get_string())) : value;
-    case Type::kTimestamp:
-      return protocol.iso_timestamps ? json::value(iso_text(value.to_number<double>())) : value;
+    case Type::kTimestamp: return protocol.iso_timestamps ? json::value(iso_text(value.to_number<double>())) : value;
     case Type::kList: {
       json::array encoded;
       for (const json::value& element : value.as_array()) {
@@ -52,10 +51,8 @@ json::value encode(const Protocol& protocol, const Shape& shape, const json::val
       return encoded;
     }
     case Type::kStructure:
-    case Type::kUnion:
-      return encode_members(protocol, shape, value.as_object());
-    default:
-      return value;
+    case Type::kUnion: return encode_members(protocol, shape, value.as_object());
+    default: return value;
   }
 }
 

@@ -22,7 +22,8 @@ const Operation& operation(std::string_view name) {
 }
 
 TEST(EncodeTest, MicrovmAnswersHaveNullsForAbsentMembersInTheirOrder) {
-  const json::object output = {{"imageArn", "arn"}, {"name", "demo"}, {"state", "CREATED"}, {"createdAt", 1790000000.25}};
+  const json::object output = {
+      {"imageArn", "arn"}, {"name", "demo"}, {"state", "CREATED"}, {"createdAt", 1790000000.25}};
   EXPECT_EQ(encode_output(operation("GetMicrovmImage"), output),
             R"({"id":null,"imageArn":"arn","name":"demo","state":"CREATED","latestActiveImageVersion":null,)"
             R"("latestFailedImageVersion":null,"createdAt":1.79000000025E9,"updatedAt":null,"tags":null})");
@@ -50,7 +51,8 @@ TEST(EncodeTest, AnEmptyAnswerIsAnObjectUnlessThereIsNoShape) {
 }
 
 TEST(EncodeTest, TextThatIsNoUtf8IsMadeSo) {
-  EXPECT_NE(encode_output(operation("GetMicrovm"), {{"stateReason", "a\xFF"}}).find("a\xEF\xBF\xBD"), std::string::npos);
+  EXPECT_NE(encode_output(operation("GetMicrovm"), {{"stateReason", "a\xFF"}}).find("a\xEF\xBF\xBD"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -16,14 +16,10 @@ using Members = control::Answer<json::object>;
 
 std::string_view cause_name(host::VmExit::Cause cause) {
   switch (cause) {
-    case host::VmExit::Cause::kApplicationExited:
-      return "APPLICATION_EXITED";
-    case host::VmExit::Cause::kVmmDied:
-      return "VMM_DIED";
-    case host::VmExit::Cause::kGuestFailed:
-      return "GUEST_FAILED";
-    case host::VmExit::Cause::kDiskFull:
-      return "DISK_FULL";
+    case host::VmExit::Cause::kApplicationExited: return "APPLICATION_EXITED";
+    case host::VmExit::Cause::kVmmDied: return "VMM_DIED";
+    case host::VmExit::Cause::kGuestFailed: return "GUEST_FAILED";
+    case host::VmExit::Cause::kDiskFull: return "DISK_FULL";
   }
   return "UNKNOWN";
 }
@@ -46,9 +42,11 @@ json::object exit_members(const host::VmExit& exit) {
 }  // namespace
 
 Members get_build_log(Backend& backend, const Call& call) {
-  auto piece = backend.images.build_log(
-      call.account, required_text(call.input, "imageIdentifier"), required_text(call.input, "imageVersion"),
-      required_text(call.input, "buildId"), static_cast<std::uint64_t>(call.input.at("offset").as_int64()));
+  auto piece = backend.images.build_log(call.account,
+                                        required_text(call.input, "imageIdentifier"),
+                                        required_text(call.input, "imageVersion"),
+                                        required_text(call.input, "buildId"),
+                                        static_cast<std::uint64_t>(call.input.at("offset").as_int64()));
   if (!piece) {
     return tl::unexpected(std::move(piece).error());
   }
@@ -63,7 +61,8 @@ Members get_build_log(Backend& backend, const Call& call) {
 }
 
 Members describe_build(Backend& backend, const Call& call) {
-  auto build = backend.images.get_build(call.account, required_text(call.input, "imageIdentifier"),
+  auto build = backend.images.get_build(call.account,
+                                        required_text(call.input, "imageIdentifier"),
                                         required_text(call.input, "imageVersion"),
                                         required_text(call.input, "buildId"));
   if (!build) {

@@ -105,15 +105,16 @@ TEST_F(GoldenTest, CreateMicrovmImageAnswersWithTheDefaults) {
 
 TEST_F(GoldenTest, CreateMicrovmImageEchoesWhatWasGiven) {
   world.host().hold(test::FakeHost::Call::kBuild);
-  check("CreateMicrovmImage/full",
-        create(TestWorld::image_body(
-            "demo",
-            R"(,"baseImageVersion":"1","description":"A demo","logging":{"cloudWatch":{"logGroup":"/demo"}},)"
-            R"("egressNetworkConnectors":["arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:)"
-            R"(INTERNET_EGRESS"],"cpuConfigurations":[{"architecture":"X86_64"}],"resources":[{"minimumMemoryInMiB":512}],)"
-            R"("additionalOsCapabilities":["ALL"],"hooks":{"port":9000,"microvmHooks":{"run":"ENABLED",)"
-            R"("runTimeoutInSeconds":5},"microvmImageHooks":{"ready":"ENABLED","readyTimeoutInSeconds":300}},)"
-            R"("environmentVariables":{"MODE":"demo"},"tags":{"team":"a b"},"clientToken":"token-1","unheardOf":1)")));
+  check(
+      "CreateMicrovmImage/full",
+      create(TestWorld::image_body(
+          "demo",
+          R"(,"baseImageVersion":"1","description":"A demo","logging":{"cloudWatch":{"logGroup":"/demo"}},)"
+          R"("egressNetworkConnectors":["arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:)"
+          R"(INTERNET_EGRESS"],"cpuConfigurations":[{"architecture":"X86_64"}],"resources":[{"minimumMemoryInMiB":512}],)"
+          R"("additionalOsCapabilities":["ALL"],"hooks":{"port":9000,"microvmHooks":{"run":"ENABLED",)"
+          R"("runTimeoutInSeconds":5},"microvmImageHooks":{"ready":"ENABLED","readyTimeoutInSeconds":300}},)"
+          R"("environmentVariables":{"MODE":"demo"},"tags":{"team":"a b"},"clientToken":"token-1","unheardOf":1)")));
 }
 
 TEST_F(GoldenTest, CreateMicrovmImageRefusesWhatTheModelForbids) {
@@ -126,7 +127,8 @@ TEST_F(GoldenTest, CreateMicrovmImageRefusesWhatTheModelForbids) {
   check("CreateMicrovmImage/bad_role",
         create(TestWorld::image_body("demo", R"(,"buildRoleArn":"arn:aws:iam::1:role/build")")));
   check("CreateMicrovmImage/bad_hook_timeout",
-        create(TestWorld::image_body("demo", R"(,"hooks":{"port":0,"microvmImageHooks":{"readyTimeoutInSeconds":3601}})")));
+        create(TestWorld::image_body("demo",
+                                     R"(,"hooks":{"port":0,"microvmImageHooks":{"readyTimeoutInSeconds":3601}})")));
   check("CreateMicrovmImage/two_resources",
         create(TestWorld::image_body("demo", R"(,"resources":[{"minimumMemoryInMiB":512},{}])")));
 }
@@ -136,8 +138,9 @@ TEST_F(GoldenTest, CreateMicrovmImageRefusesWhatTheServiceForbids) {
         create(TestWorld::image_body("demo", R"(,"resources":[{"minimumMemoryInMiB":513}])")));
   check("CreateMicrovmImage/unknown_base_version",
         create(TestWorld::image_body("demo", R"(,"baseImageVersion":"999")")));
-  check("CreateMicrovmImage/unknown_base",
-        create(TestWorld::image_body("demo", R"(,"baseImageArn":"arn:aws:lambda:us-east-1:aws:microvm-image:none-1")")));
+  check(
+      "CreateMicrovmImage/unknown_base",
+      create(TestWorld::image_body("demo", R"(,"baseImageArn":"arn:aws:lambda:us-east-1:aws:microvm-image:none-1")")));
   check("CreateMicrovmImage/artifact_not_s3",
         create(TestWorld::image_body("demo", R"(,"codeArtifact":{"uri":"https://host/key.zip"})")));
   check("CreateMicrovmImage/lifecycle_hook_without_ready",
@@ -182,7 +185,8 @@ TEST_F(GoldenTest, GetMicrovmImageRefusals) {
   check("GetMicrovmImage/bare_name", get(std::string(kImages) + "/demo"));
   check("GetMicrovmImage/slash_in_arn",
         get(std::string(kImages) + "/arn:aws:lambda:us-east-1:000000000000:microvm-image%2Fdemo"));
-  check("GetMicrovmImage/raw_slash", get(std::string(kImages) + "/arn:aws:lambda:us-east-1:000000000000:microvm-image/demo"));
+  check("GetMicrovmImage/raw_slash",
+        get(std::string(kImages) + "/arn:aws:lambda:us-east-1:000000000000:microvm-image/demo"));
   check("GetMicrovmImage/too_long", get(std::string(kImages) + "/" + std::string(257, 'a')));
 }
 
@@ -235,18 +239,20 @@ TEST_F(GoldenTest, VersionsAndBuildsOfABuiltImage) {
   check("ListMicrovmImageVersions/success", get(image_path("demo", "/versions")));
   check("ListMicrovmImageVersions/missing_image", get(image_path("absent", "/versions")));
   check("ListMicrovmImageBuilds/success", get(image_path("demo", "/versions/1.0/builds")));
-  check("ListMicrovmImageBuilds/other_architecture", get(image_path("demo", "/versions/1.0/builds?architecture=ARM_64")));
+  check("ListMicrovmImageBuilds/other_architecture",
+        get(image_path("demo", "/versions/1.0/builds?architecture=ARM_64")));
   check("ListMicrovmImageBuilds/bad_architecture", get(image_path("demo", "/versions/1.0/builds?architecture=VAX")));
   check("ListMicrovmImageBuilds/missing_version", get(image_path("demo", "/versions/2.0/builds")));
   const std::string build = world.build_id(TestWorld::image_arn("demo"));
   check("GetMicrovmImageBuild/successful", get(image_path("demo", "/versions/1.0/builds/" + build)));
   check("GetMicrovmImageBuild/missing", get(image_path("demo", "/versions/1.0/builds/none")));
-  check("DescribeBuild/successful", get("/dormouse/2026-11-01/images/" + TestWorld::image_arn("demo") +
-                                        "/versions/1.0/builds/" + build));
-  check("GetBuildLog/whole", get("/dormouse/2026-11-01/images/" + TestWorld::image_arn("demo") + "/versions/1.0/builds/" +
-                                 build + "/log"));
-  check("GetBuildLog/rest", get("/dormouse/2026-11-01/images/" + TestWorld::image_arn("demo") + "/versions/1.0/builds/" +
-                                build + "/log?offset=12"));
+  check("DescribeBuild/successful",
+        get("/dormouse/2026-11-01/images/" + TestWorld::image_arn("demo") + "/versions/1.0/builds/" + build));
+  check("GetBuildLog/whole",
+        get("/dormouse/2026-11-01/images/" + TestWorld::image_arn("demo") + "/versions/1.0/builds/" + build + "/log"));
+  check("GetBuildLog/rest",
+        get("/dormouse/2026-11-01/images/" + TestWorld::image_arn("demo") + "/versions/1.0/builds/" + build +
+            "/log?offset=12"));
 }
 
 TEST_F(GoldenTest, VersionsAndBuildsOfAFailedImage) {
@@ -273,11 +279,12 @@ TEST_F(GoldenTest, RunMicrovm) {
   world.create_image("demo");
   check("RunMicrovm/minimal", run(run_body("demo")));
   check("RunMicrovm/full",
-        run(run_body("demo", R"(,"imageVersion":"1","executionRoleArn":"arn:aws:iam::000000000000:role/run",)"
-                             R"("idlePolicy":{"maxIdleDurationSeconds":60,"suspendedDurationSeconds":0,)"
-                             R"("autoResumeEnabled":true},"logging":{"disabled":{}},"maximumDurationInSeconds":60,)"
-                             R"("ingressNetworkConnectors":["arn:aws:lambda:us-east-1:aws:network-connector:)"
-                             R"(aws-network-connector:NO_INGRESS"],"clientToken":"token-1")")));
+        run(run_body("demo",
+                     R"(,"imageVersion":"1","executionRoleArn":"arn:aws:iam::000000000000:role/run",)"
+                     R"("idlePolicy":{"maxIdleDurationSeconds":60,"suspendedDurationSeconds":0,)"
+                     R"("autoResumeEnabled":true},"logging":{"disabled":{}},"maximumDurationInSeconds":60,)"
+                     R"("ingressNetworkConnectors":["arn:aws:lambda:us-east-1:aws:network-connector:)"
+                     R"(aws-network-connector:NO_INGRESS"],"clientToken":"token-1")")));
 }
 
 TEST_F(GoldenTest, RunMicrovmRefusesWhatTheModelForbids) {
@@ -297,8 +304,9 @@ TEST_F(GoldenTest, RunMicrovmRefusesWhatTheServiceForbids) {
   check("RunMicrovm/payload_without_hook", run(run_body("demo", R"(,"runHookPayload":"x")")));
   check("RunMicrovm/malformed_connector", run(run_body("demo", R"(,"ingressNetworkConnectors":["http"])")));
   check("RunMicrovm/unknown_connector",
-        run(run_body("demo", R"(,"egressNetworkConnectors":["arn:aws:lambda:us-east-1:aws:network-connector:)"
-                             R"(aws-network-connector:NO_EGRESS"])")));
+        run(run_body("demo",
+                     R"(,"egressNetworkConnectors":["arn:aws:lambda:us-east-1:aws:network-connector:)"
+                     R"(aws-network-connector:NO_EGRESS"])")));
 }
 
 TEST_F(GoldenTest, MicrovmsThroughTheirLife) {
@@ -316,8 +324,8 @@ TEST_F(GoldenTest, MicrovmsThroughTheirLife) {
   world.await_state(vm, control::MicrovmState::kRunning, 2);
   check("ListMicrovms/success", get(kMicrovms));
   check("ListMicrovms/by_image", get(fmt::format("{}?imageIdentifier={}", kMicrovms, TestWorld::image_arn("demo"))));
-  check("ListMicrovms/other_version", get(fmt::format("{}?imageIdentifier={}&imageVersion=2.0", kMicrovms,
-                                                      TestWorld::image_arn("demo"))));
+  check("ListMicrovms/other_version",
+        get(fmt::format("{}?imageIdentifier={}&imageVersion=2.0", kMicrovms, TestWorld::image_arn("demo"))));
   check("TerminateMicrovm/running", {"DELETE", vm_path(vm), ""});
   world.await_state(vm, control::MicrovmState::kTerminated);
   check("GetMicrovm/terminated", get(vm_path(vm)));
@@ -334,8 +342,9 @@ TEST_F(GoldenTest, MissingMicrovms) {
   check("SuspendMicrovm/missing", {"POST", std::string(kAbsentVm) + "/suspend", ""});
   check("ResumeMicrovm/missing", {"POST", std::string(kAbsentVm) + "/resume", ""});
   check("TerminateMicrovm/missing", {"DELETE", kAbsentVm, ""});
-  check("CreateMicrovmAuthToken/missing", {"POST", std::string(kAbsentVm) + "/auth-token",
-                                           R"({"expirationInMinutes":5,"allowedPorts":[{"port":8080}]})"});
+  check(
+      "CreateMicrovmAuthToken/missing",
+      {"POST", std::string(kAbsentVm) + "/auth-token", R"({"expirationInMinutes":5,"allowedPorts":[{"port":8080}]})"});
   check("ListMicrovms/empty", get(kMicrovms));
 }
 
@@ -344,8 +353,13 @@ TEST_F(GoldenTest, DescribeMicrovmTellsWhatEndedIt) {
   const std::string vm = world.run_microvm(TestWorld::image_arn("demo"));
   check("DescribeMicrovm/running", get("/dormouse/2026-11-01/microvms/" + vm));
   world.host().print(vm, "out of luck\n");
-  world.host().end(vm, {host::VmExit::Cause::kApplicationExited, 3, std::nullopt, false, "out of luck\n",
-                         "Container Stopped with Exit Code: 3"});
+  world.host().end(vm,
+                   {host::VmExit::Cause::kApplicationExited,
+                    3,
+                    std::nullopt,
+                    false,
+                    "out of luck\n",
+                    "Container Stopped with Exit Code: 3"});
   world.await_state(vm, control::MicrovmState::kTerminated);
   check("DescribeMicrovm/exited", get("/dormouse/2026-11-01/microvms/" + vm));
   check("GetMicrovm/exited", get(vm_path(vm)));
@@ -385,14 +399,18 @@ TEST_F(GoldenTest, PathsThatAreNone) {
 }
 
 TEST_F(GoldenTest, OtherServices) {
-  TestRequest sts{"POST", "/", "Action=GetCallerIdentity&Version=2011-06-15", "sts",
+  TestRequest sts{"POST",
+                  "/",
+                  "Action=GetCallerIdentity&Version=2011-06-15",
+                  "sts",
                   {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}};
   check("GetCallerIdentity/success", sts);
   sts.body = "Action=NoSuchAction&Version=2011-06-15";
   check("GetCallerIdentity/invalid_action", sts);
   check("Unserved/json", {"POST", "/", "{}", "dynamodb", {{"Content-Type", "application/x-amz-json-1.0"}}});
-  check("Unserved/query", {"POST", "/", "Action=ListUsers", "iam",
-                           {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}});
+  check(
+      "Unserved/query",
+      {"POST", "/", "Action=ListUsers", "iam", {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}});
 }
 
 }  // namespace

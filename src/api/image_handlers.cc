@@ -28,9 +28,12 @@ bool equal_or_absent(const std::optional<std::string>& wanted, const std::string
 }  // namespace
 
 Members create_image(Backend& backend, const Call& call) {
-  auto created = backend.images.create(call.account, required_text(call.input, "name"),
-                                       image_specification(call.input), optional_text_map(call.input, "tags"),
-                                       optional_text(call.input, "clientToken"), request_digest(call.input));
+  auto created = backend.images.create(call.account,
+                                       required_text(call.input, "name"),
+                                       image_specification(call.input),
+                                       optional_text_map(call.input, "tags"),
+                                       optional_text(call.input, "clientToken"),
+                                       request_digest(call.input));
   return converted(std::move(created), created_members);
 }
 
@@ -58,8 +61,8 @@ Members delete_image(Backend& backend, const Call& call) {
 }
 
 Members get_image_version(Backend& backend, const Call& call) {
-  auto version = backend.images.get_version(call.account, required_text(call.input, "imageIdentifier"),
-                                            required_text(call.input, "imageVersion"));
+  auto version = backend.images.get_version(
+      call.account, required_text(call.input, "imageIdentifier"), required_text(call.input, "imageVersion"));
   return converted(std::move(version), version_members);
 }
 
@@ -73,7 +76,8 @@ Members list_image_versions(Backend& backend, const Call& call) {
 }
 
 Members get_image_build(Backend& backend, const Call& call) {
-  auto build = backend.images.get_build(call.account, required_text(call.input, "imageIdentifier"),
+  auto build = backend.images.get_build(call.account,
+                                        required_text(call.input, "imageIdentifier"),
                                         required_text(call.input, "imageVersion"),
                                         required_text(call.input, "buildId"));
   return converted(std::move(build), build_members);

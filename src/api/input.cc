@@ -129,15 +129,13 @@ std::optional<int> optional_number(const json::object& input, std::string_view m
 
 std::optional<std::vector<std::string>> optional_texts(const json::object& input, std::string_view member) {
   const json::value* value = input.if_contains(member);
-  return value == nullptr ? std::nullopt
-                          : std::optional(json::value_to<std::vector<std::string>>(*value));
+  return value == nullptr ? std::nullopt : std::optional(json::value_to<std::vector<std::string>>(*value));
 }
 
 std::optional<std::map<std::string, std::string>> optional_text_map(const json::object& input,
                                                                     std::string_view member) {
   const json::value* value = input.if_contains(member);
-  return value == nullptr ? std::nullopt
-                          : std::optional(json::value_to<std::map<std::string, std::string>>(*value));
+  return value == nullptr ? std::nullopt : std::optional(json::value_to<std::map<std::string, std::string>>(*value));
 }
 
 control::ImageSpecification image_specification(const json::object& input) {
@@ -178,7 +176,9 @@ control::RunRequest run_request(const json::object& input) {
   return request;
 }
 
-std::string request_digest(const json::object& input) { return aws::sha256_hex(canonical_text(input, {"clientToken"})); }
+std::string request_digest(const json::object& input) {
+  return aws::sha256_hex(canonical_text(input, {"clientToken"}));
+}
 
 std::string filter_scope(const json::object& input) { return canonical_text(input, {"maxResults", "nextToken"}); }
 

@@ -50,11 +50,13 @@ net::Response JsonService::handle(const Request& request) {
     auto response = answer(request);
     return response ? *std::move(response) : to_response(response.error());
   } catch (const std::exception& failure) {
-    log::error("request failed", {{"method", std::string(request.method)},
-                                  {"path", std::string(request.path)},
-                                  {"request", request.request_id},
-                                  {"reason", failure.what()}});
-    return to_response(refusal(500, "InternalServerException",
+    log::error("request failed",
+               {{"method", std::string(request.method)},
+                {"path", std::string(request.path)},
+                {"request", request.request_id},
+                {"reason", failure.what()}});
+    return to_response(refusal(500,
+                               "InternalServerException",
                                "An internal error occurred; the daemon's log has the reason under this request's id"));
   }
 }

@@ -39,9 +39,11 @@ control::Answer<std::vector<PortRange>> port_ranges(const json::array& specifica
       range = {port_of(pair->as_object(), "startPort"), port_of(pair->as_object(), "endPort")};
     }
     if (range.first > range.last) {
-      return control::refuse(ServiceErrorKind::kValidation,
-                             fmt::format("The port range is empty: startPort {} must be less than or equal to endPort {}",
-                                         range.first, range.last));
+      return control::refuse(
+          ServiceErrorKind::kValidation,
+          fmt::format("The port range is empty: startPort {} must be less than or equal to endPort {}",
+                      range.first,
+                      range.last));
     }
     ranges.push_back(range);
   }
@@ -91,9 +93,8 @@ Members terminate_microvm(Backend& backend, const Call& call) {
 Members create_auth_token(Backend& backend, const Call& call) {
   const std::int64_t minutes = call.input.at("expirationInMinutes").as_int64();
   if (minutes > kTokenMinutesMax) {
-    return control::refuse(
-        ServiceErrorKind::kValidation,
-        fmt::format("ExpirationMinutes {} exceeded max allowed of {}.", minutes, kTokenMinutesMax));
+    return control::refuse(ServiceErrorKind::kValidation,
+                           fmt::format("ExpirationMinutes {} exceeded max allowed of {}.", minutes, kTokenMinutesMax));
   }
   auto ports = port_ranges(call.input.at("allowedPorts").as_array());
   if (!ports) {

@@ -35,24 +35,44 @@ inline constexpr Shape kLogging = one_of("Logging", kLoggingMembers);
 
 // Errors by operation group (specification section 1.3): the common four, then C, N, Q, I.
 inline constexpr std::string_view kCommonErrors[] = {
-    "AccessDeniedException", "InternalServerException", "ThrottlingException", "ValidationException",
+    "AccessDeniedException",
+    "InternalServerException",
+    "ThrottlingException",
+    "ValidationException",
 };
 inline constexpr std::string_view kFindErrors[] = {
-    "AccessDeniedException", "InternalServerException", "ResourceNotFoundException",
-    "ThrottlingException",   "ValidationException",
+    "AccessDeniedException",
+    "InternalServerException",
+    "ResourceNotFoundException",
+    "ThrottlingException",
+    "ValidationException",
 };
 inline constexpr std::string_view kChangeErrors[] = {
-    "AccessDeniedException",     "ConflictException",   "InternalServerException",
-    "ResourceNotFoundException", "ThrottlingException", "ValidationException",
+    "AccessDeniedException",
+    "ConflictException",
+    "InternalServerException",
+    "ResourceNotFoundException",
+    "ThrottlingException",
+    "ValidationException",
 };
 inline constexpr std::string_view kCreateErrors[] = {
-    "AccessDeniedException",         "ConflictException",   "InternalServerException", "ResourceNotFoundException",
-    "ServiceQuotaExceededException", "ThrottlingException", "ValidationException",
+    "AccessDeniedException",
+    "ConflictException",
+    "InternalServerException",
+    "ResourceNotFoundException",
+    "ServiceQuotaExceededException",
+    "ThrottlingException",
+    "ValidationException",
 };
 inline constexpr std::string_view kRunErrors[] = {
-    "AccessDeniedException",     "ConflictException",             "InsufficientCapacityException",
-    "InternalServerException",   "ResourceNotFoundException",     "ServiceQuotaExceededException",
-    "ThrottlingException",       "ValidationException",
+    "AccessDeniedException",
+    "ConflictException",
+    "InsufficientCapacityException",
+    "InternalServerException",
+    "ResourceNotFoundException",
+    "ServiceQuotaExceededException",
+    "ThrottlingException",
+    "ValidationException",
 };
 
 }  // namespace dormouse::api::shapes

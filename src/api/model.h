@@ -39,12 +39,12 @@ struct Shape {
   Type type = Type::kString;
   std::int64_t minimum = kNoMinimum;  // of a number's value, a string's length, a list's or map's entries
   std::int64_t maximum = kNoMaximum;
-  std::string_view pattern{};                   // of a whole string, RE2 syntax, as error texts quote it
-  std::span<const std::string_view> values{};   // of an enumeration; answers may hold others: enumerations are open
-  bool sensitive = false;                       // never shown in an error text
+  std::string_view pattern{};                  // of a whole string, RE2 syntax, as error texts quote it
+  std::span<const std::string_view> values{};  // of an enumeration; answers may hold others: enumerations are open
+  bool sensitive = false;                      // never shown in an error text
   LengthUnit unit = LengthUnit::kCharacters;
-  const Shape* key = nullptr;      // of a map
-  const Shape* element = nullptr;  // of a list or map
+  const Shape* key = nullptr;         // of a map
+  const Shape* element = nullptr;     // of a list or map
   std::span<const Member> members{};  // of a structure or union
 };
 
@@ -64,9 +64,9 @@ struct Member {
 
 // What the operations of one AWS service model have in common.
 struct Protocol {
-  std::string_view service;          // e.g. "lambda-microvms", as `aws` names it
-  bool nulls_for_absent = true;      // absent optional members are sent as null; else left out
-  bool iso_timestamps = false;       // "2026-11-22T01:02:03.000Z"; else epoch seconds with a fraction
+  std::string_view service;      // e.g. "lambda-microvms", as `aws` names it
+  bool nulls_for_absent = true;  // absent optional members are sent as null; else left out
+  bool iso_timestamps = false;   // "2026-11-22T01:02:03.000Z"; else epoch seconds with a fraction
 };
 
 struct Operation {

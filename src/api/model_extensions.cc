@@ -102,11 +102,13 @@ constexpr std::string_view kLogPath =
     "/dormouse/2026-11-01/images/{imageIdentifier}/versions/{imageVersion}/builds/{buildId}/log";
 constexpr std::string_view kMicrovmPath = "/dormouse/2026-11-01/microvms/{microvmIdentifier}";
 
+// clang-format off
 constexpr Operation kOperations[] = {
     {"GetBuildLog", "GET", kLogPath, 200, &kLog, &kLogPiece, kFindErrors, &kProtocol},
     {"DescribeBuild", "GET", kBuildPath, 200, &kBuild, &kBuildDescription, kFindErrors, &kProtocol},
     {"DescribeMicrovm", "GET", kMicrovmPath, 200, &kMicrovm, &kMicrovmDescription, kFindErrors, &kProtocol},
 };
+// clang-format on
 
 }  // namespace
 

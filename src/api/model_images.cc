@@ -14,10 +14,17 @@ constexpr std::string_view kChipsets[] = {"GRAVITON", "INTEL"};
 constexpr std::string_view kBuildStates[] = {"PENDING", "IN_PROGRESS", "SUCCESSFUL", "FAILED"};
 constexpr std::string_view kCapabilities[] = {"ALL"};
 constexpr std::string_view kHookStates[] = {"DISABLED", "ENABLED"};
-constexpr std::string_view kImageStates[] = {"CREATING",      "CREATED",  "CREATE_FAILED", "UPDATING", "UPDATED",
-                                             "UPDATE_FAILED", "DELETING", "DELETE_FAILED", "DELETED"};
-constexpr std::string_view kVersionStates[] = {"PENDING",  "IN_PROGRESS", "SUCCESSFUL",   "FAILED",
-                                               "DELETING", "DELETED",     "DELETE_FAILED"};
+constexpr std::string_view kImageStates[] = {"CREATING",
+                                             "CREATED",
+                                             "CREATE_FAILED",
+                                             "UPDATING",
+                                             "UPDATED",
+                                             "UPDATE_FAILED",
+                                             "DELETING",
+                                             "DELETE_FAILED",
+                                             "DELETED"};
+constexpr std::string_view kVersionStates[] = {
+    "PENDING", "IN_PROGRESS", "SUCCESSFUL", "FAILED", "DELETING", "DELETED", "DELETE_FAILED"};
 constexpr std::string_view kVersionStatuses[] = {"ACTIVE", "INACTIVE"};
 constexpr std::string_view kManagedStatuses[] = {"AVAILABLE", "DEPRECATED", "RECALLED"};
 
@@ -290,7 +297,6 @@ constexpr Shape kDeletedVersion = structure("DeleteMicrovmImageVersionResponse",
 
 // --- builds ---
 
-
 constexpr Member kSnapshotBuildMembers[] = {
     {"memorySnapshotSizeInBytes", &kLong},
     {"codeInstallSizeInBytes", &kLong},
@@ -398,6 +404,7 @@ constexpr std::string_view kManagedVersions = "/2025-09-09/managed-microvm-image
 
 constexpr const Protocol* kProtocol = &kMicrovmProtocol;
 
+// clang-format off
 constexpr Operation kOperations[] = {
     {"CreateMicrovmImage", "POST", kImages, 201, &kCreate, &kCreated, kCreateErrors, kProtocol},
     {"UpdateMicrovmImage", "PUT", kOneImage, 200, &kUpdate, &kUpdated, kCreateErrors, kProtocol},
@@ -416,6 +423,7 @@ constexpr Operation kOperations[] = {
     {"ListManagedMicrovmImageVersions", "GET", kManagedVersions, 200, &kListVersions, &kListedManagedVersions,
      kFindErrors, kProtocol},
 };
+// clang-format on
 
 }  // namespace
 

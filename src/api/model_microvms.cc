@@ -9,8 +9,8 @@ namespace {
 
 using namespace shapes;
 
-constexpr std::string_view kMicrovmStates[] = {"PENDING",   "RUNNING",     "SUSPENDING",
-                                               "SUSPENDED", "TERMINATING", "TERMINATED"};
+constexpr std::string_view kMicrovmStates[] = {
+    "PENDING", "RUNNING", "SUSPENDING", "SUSPENDED", "TERMINATING", "TERMINATED"};
 constexpr Shape kMicrovmState = enumeration("MicrovmState", kMicrovmStates);
 constexpr Shape kMicrovmImageArn =
     text("MicrovmImageArn", 20, 2048, "arn:[a-z0-9-]+:lambda:[a-z0-9-]*:[a-z0-9]*:microvm-image:.+");
@@ -140,6 +140,7 @@ constexpr std::string_view kShellAuthToken = "/2025-09-09/microvms/{microvmIdent
 
 constexpr const Protocol* kProtocol = &kMicrovmProtocol;
 
+// clang-format off
 constexpr Operation kOperations[] = {
     {"RunMicrovm", "POST", kAll, 200, &kRun, &kMicrovm, kRunErrors, kProtocol},
     {"GetMicrovm", "GET", kOne, 200, &kIdentify, &kMicrovm, kFindErrors, kProtocol},
@@ -151,6 +152,7 @@ constexpr Operation kOperations[] = {
     {"CreateMicrovmShellAuthToken", "POST", kShellAuthToken, 200, &kShellToken, &kTokenAnswer, kChangeErrors,
      kProtocol},
 };
+// clang-format on
 
 }  // namespace
 

@@ -18,8 +18,13 @@ constexpr std::string_view kNetworkProtocols[] = {"IPv4", "DualStack"};
 constexpr std::string_view kComputeResourceTypes[] = {"MicroVm"};
 constexpr std::string_view kUpdateStatuses[] = {"Successful", "Failed", "InProgress"};
 constexpr std::string_view kReasonCodes[] = {
-    "DisallowedByVpcEncryptionControl", "Ec2RequestLimitExceeded", "InsufficientRolePermissions", "InternalError",
-    "InvalidSecurityGroup",             "InvalidSubnet",           "SubnetOutOfIPAddresses",
+    "DisallowedByVpcEncryptionControl",
+    "Ec2RequestLimitExceeded",
+    "InsufficientRolePermissions",
+    "InternalError",
+    "InvalidSecurityGroup",
+    "InvalidSubnet",
+    "SubnetOutOfIPAddresses",
 };
 
 constexpr Shape kState = enumeration("NetworkConnectorState", kStates);
@@ -41,8 +46,7 @@ constexpr Shape kSubnetId = text("NetworkConnectorSubnetId", 0, 1024, "subnet-[0
 constexpr Shape kSubnetIds = list("NetworkConnectorSubnetIds", kSubnetId, 1, 16);
 constexpr Shape kSecurityGroupId = text("NetworkConnectorSecurityGroupId", 0, 1024, "sg-[0-9a-zA-Z]*");
 constexpr Shape kSecurityGroupIds = list("NetworkConnectorSecurityGroupIds", kSecurityGroupId, 0, 5);
-constexpr Shape kComputeResourceTypeList =
-    list("AssociatedComputeResourceTypesList", kComputeResourceType, 1, 1);
+constexpr Shape kComputeResourceTypeList = list("AssociatedComputeResourceTypesList", kComputeResourceType, 1, 1);
 
 constexpr Member kVpcEgressMembers[] = {
     {"SubnetIds", &kSubnetIds},
@@ -144,21 +148,32 @@ constexpr Member kListedMembers[] = {
 constexpr Shape kListed = structure("ListNetworkConnectorsResponse", kListedMembers);
 
 constexpr std::string_view kListErrors[] = {
-    "InvalidParameterValueException", "ServiceException", "TooManyRequestsException", "ValidationException",
+    "InvalidParameterValueException",
+    "ServiceException",
+    "TooManyRequestsException",
+    "ValidationException",
 };
 constexpr std::string_view kGetErrors[] = {
-    "InvalidParameterValueException", "ResourceNotFoundException", "ServiceException",
-    "TooManyRequestsException",       "ValidationException",
+    "InvalidParameterValueException",
+    "ResourceNotFoundException",
+    "ServiceException",
+    "TooManyRequestsException",
+    "ValidationException",
 };
 constexpr std::string_view kWriteErrors[] = {
-    "InvalidParameterValueException", "NetworkConnectorLimitExceededException", "ResourceConflictException",
-    "ResourceNotFoundException",      "ServiceException",                       "TooManyRequestsException",
+    "InvalidParameterValueException",
+    "NetworkConnectorLimitExceededException",
+    "ResourceConflictException",
+    "ResourceNotFoundException",
+    "ServiceException",
+    "TooManyRequestsException",
     "ValidationException",
 };
 
 constexpr std::string_view kAll = "/2026-04-04/network-connectors";
 constexpr std::string_view kOne = "/2026-04-04/network-connectors/{Identifier}";
 
+// clang-format off
 constexpr Operation kOperations[] = {
     {"CreateNetworkConnector", "POST", kAll, 202, &kCreate, &kConnector, kWriteErrors, &kProtocol},
     {"GetNetworkConnector", "GET", kOne, 200, &kGet, &kDescribed, kGetErrors, &kProtocol},
@@ -166,6 +181,7 @@ constexpr Operation kOperations[] = {
     {"DeleteNetworkConnector", "DELETE", kOne, 202, &kDelete, &kConnector, kWriteErrors, &kProtocol},
     {"ListNetworkConnectors", "GET", kAll, 200, &kList, &kListed, kListErrors, &kProtocol},
 };
+// clang-format on
 
 }  // namespace
 

@@ -12,7 +12,9 @@ using namespace shapes;
 constexpr Protocol kProtocol{.service = "lambda-microvms", .nulls_for_absent = false};
 
 constexpr Shape kTaggableResource =
-    text("TaggableResource", 1, 10000,
+    text("TaggableResource",
+         1,
+         10000,
          "arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:"
          "(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|"
          "code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-"
@@ -42,21 +44,34 @@ constexpr Member kListTagsAnswerMembers[] = {
 constexpr Shape kListTagsAnswer = structure("ListTagsResponse", kListTagsAnswerMembers);
 
 constexpr std::string_view kReadErrors[] = {
-    "AccessDeniedException",    "InternalServerException", "InvalidParameterValueException",
-    "ResourceNotFoundException", "ServiceException",       "ThrottlingException",
-    "TooManyRequestsException", "ValidationException",
+    "AccessDeniedException",
+    "InternalServerException",
+    "InvalidParameterValueException",
+    "ResourceNotFoundException",
+    "ServiceException",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "ValidationException",
 };
 constexpr std::string_view kWriteErrors[] = {
-    "AccessDeniedException",     "InternalServerException",  "InvalidParameterValueException",
-    "ResourceConflictException", "ResourceNotFoundException", "ServiceException",
-    "ThrottlingException",       "TooManyRequestsException", "ValidationException",
+    "AccessDeniedException",
+    "InternalServerException",
+    "InvalidParameterValueException",
+    "ResourceConflictException",
+    "ResourceNotFoundException",
+    "ServiceException",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "ValidationException",
 };
 
+// clang-format off
 constexpr Operation kOperations[] = {
     {"TagResource", "POST", "/2017-03-31/tags/{Resource}", 204, &kTagResource, nullptr, kWriteErrors, &kProtocol},
     {"UntagResource", "DELETE", "/2017-03-31/tags/{Resource}", 204, &kUntagResource, nullptr, kWriteErrors, &kProtocol},
     {"ListTags", "GET", "/2017-03-31/tags/{Resource}", 200, &kListTags, &kListTagsAnswer, kReadErrors, &kProtocol},
 };
+// clang-format on
 
 }  // namespace
 

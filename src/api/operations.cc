@@ -28,7 +28,10 @@ bool matches(const std::vector<std::string_view>& pattern, const std::vector<std
 const std::vector<const Operation*>& all_operations() {
   static const std::vector<const Operation*> operations = [] {
     std::vector<const Operation*> all;
-    for (const auto table : {image_operations(), microvm_operations(), network_connector_operations(), tag_operations(),
+    for (const auto table : {image_operations(),
+                             microvm_operations(),
+                             network_connector_operations(),
+                             tag_operations(),
                              extension_operations()}) {
       for (const Operation& operation : table) {
         all.push_back(&operation);
@@ -66,9 +69,9 @@ tl::expected<Route, Refusal> route(std::string_view method, std::string_view raw
     return found;
   }
   const std::string message =
-      methods.empty() ? fmt::format("No operation has the path '{}'. A slash inside an identifier must be sent as %2F.",
-                                    raw_path)
-                      : fmt::format("The path '{}' takes {}, not {}", raw_path, methods, method);
+      methods.empty()
+          ? fmt::format("No operation has the path '{}'. A slash inside an identifier must be sent as %2F.", raw_path)
+          : fmt::format("The path '{}' takes {}, not {}", raw_path, methods, method);
   return deny(refusal(404, "UnknownOperationException", message));
 }
 

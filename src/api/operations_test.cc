@@ -62,7 +62,8 @@ TEST(OperationsTest, ErrorsAreDeclaredOnceAndInOrder) {
 
 TEST(RouteTest, ALabelIsAWholeArnRawOrEncoded) {
   const std::string arn = "arn:aws:lambda:us-east-1:000000000000:microvm-image:demo";
-  for (const std::string& sent : {arn, std::string("arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Amicrovm-image%3Ademo")}) {
+  for (const std::string& sent :
+       {arn, std::string("arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Amicrovm-image%3Ademo")}) {
     const auto found = route("GET", "/2025-09-09/microvm-images/" + sent + "/versions/1.0");
     ASSERT_TRUE(found);
     EXPECT_EQ(found->operation->name, "GetMicrovmImageVersion");
@@ -83,9 +84,10 @@ TEST(RouteTest, ARawSlashIsAnotherPath) {
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().status, 404);
   EXPECT_EQ(found.error().type, "UnknownOperationException");
-  EXPECT_EQ(found.error().body,
-            R"({"message":"No operation has the path '/2025-09-09/microvm-images/arn:aws:lambda:r:a:microvm-image/demo'. )"
-            R"(A slash inside an identifier must be sent as %2F."})");
+  EXPECT_EQ(
+      found.error().body,
+      R"({"message":"No operation has the path '/2025-09-09/microvm-images/arn:aws:lambda:r:a:microvm-image/demo'. )"
+      R"(A slash inside an identifier must be sent as %2F."})");
 }
 
 TEST(RouteTest, AnUntakenMethodNamesTheTakenOnes) {

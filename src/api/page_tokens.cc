@@ -75,7 +75,8 @@ std::optional<std::string> PageTokens::open(std::string_view scope, std::string_
     return std::nullopt;
   }
   const std::string_view content = std::string_view(*bytes).substr(kSignatureSize);
-  if (!aws::equal_in_constant_time(std::string_view(*bytes).substr(0, kSignatureSize), signature(key_, scope, content))) {
+  if (!aws::equal_in_constant_time(std::string_view(*bytes).substr(0, kSignatureSize),
+                                   signature(key_, scope, content))) {
     return std::nullopt;
   }
   std::int64_t expiry = 0;

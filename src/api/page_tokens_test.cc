@@ -24,8 +24,8 @@ TEST(PageTokensTest, GivesThePositionBack) {
 TEST(PageTokensTest, NeedsNoEscapingInAQuery) {
   const SetClock clock;
   const PageTokens tokens("key", clock);
-  EXPECT_EQ(tokens.issue("scope", "\xFF\xFE?/+ =").find_first_not_of(
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+  EXPECT_EQ(tokens.issue("scope", "\xFF\xFE?/+ =")
+                .find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
             std::string::npos);
 }
 

@@ -17,11 +17,8 @@ namespace dormouse::api {
 // One page of a listing: asks `list(limit, after)` for control::Page, keeps the items that `keep` wants (after paging, as
 // the service filters: a page may be empty while more follow) and turns them into members with `convert`.
 template <typename List, typename Keep, typename Convert>
-control::Answer<boost::json::object> answer_page(Backend& backend,
-                                                 const Call& call,
-                                                 List list,
-                                                 Keep keep,
-                                                 Convert convert) {
+control::Answer<boost::json::object> answer_page(
+    Backend& backend, const Call& call, List list, Keep keep, Convert convert) {
   const std::string scope = call.account + '\n' + std::string(call.operation.name) + '\n' + filter_scope(call.input);
   std::optional<std::string> after;
   if (const auto token = optional_text(call.input, "nextToken")) {

@@ -15,8 +15,13 @@ constexpr std::string_view kNamespace = "https://sts.amazonaws.com/doc/2011-06-1
 
 // Actions of the real service that clients may try.
 constexpr std::string_view kActions[] = {
-    "AssumeRole",          "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage",
-    "GetAccessKeyInfo",    "GetFederationToken", "GetSessionToken",
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "DecodeAuthorizationMessage",
+    "GetAccessKeyInfo",
+    "GetFederationToken",
+    "GetSessionToken",
 };
 
 std::string escaped(std::string_view text) {
@@ -53,31 +58,38 @@ std::string action_of(const QueryRequest& request) {
 }
 
 net::Response caller_identity(const QueryRequest& request) {
-  return xml(200, fmt::format("<GetCallerIdentityResponse xmlns=\"{0}\">\n"
-                              "  <GetCallerIdentityResult>\n"
-                              "    <Arn>arn:aws:iam::{1}:root</Arn>\n"
-                              "    <UserId>{1}</UserId>\n"
-                              "    <Account>{1}</Account>\n"
-                              "  </GetCallerIdentityResult>\n"
-                              "  <ResponseMetadata>\n"
-                              "    <RequestId>{2}</RequestId>\n"
-                              "  </ResponseMetadata>\n"
-                              "</GetCallerIdentityResponse>\n",
-                              kNamespace, escaped(request.account), request.request_id));
+  return xml(200,
+             fmt::format("<GetCallerIdentityResponse xmlns=\"{0}\">\n"
+                         "  <GetCallerIdentityResult>\n"
+                         "    <Arn>arn:aws:iam::{1}:root</Arn>\n"
+                         "    <UserId>{1}</UserId>\n"
+                         "    <Account>{1}</Account>\n"
+                         "  </GetCallerIdentityResult>\n"
+                         "  <ResponseMetadata>\n"
+                         "    <RequestId>{2}</RequestId>\n"
+                         "  </ResponseMetadata>\n"
+                         "</GetCallerIdentityResponse>\n",
+                         kNamespace,
+                         escaped(request.account),
+                         request.request_id));
 }
 
 }  // namespace
 
 net::Response query_error(int status, std::string_view code, std::string_view message, std::string_view request_id) {
-  net::Response response = xml(status, fmt::format("<ErrorResponse xmlns=\"{}\">\n"
-                                                   "  <Error>\n"
-                                                   "    <Type>Sender</Type>\n"
-                                                   "    <Code>{}</Code>\n"
-                                                   "    <Message>{}</Message>\n"
-                                                   "  </Error>\n"
-                                                   "  <RequestId>{}</RequestId>\n"
-                                                   "</ErrorResponse>\n",
-                                                   kNamespace, escaped(code), escaped(message), request_id));
+  net::Response response = xml(status,
+                               fmt::format("<ErrorResponse xmlns=\"{}\">\n"
+                                           "  <Error>\n"
+                                           "    <Type>Sender</Type>\n"
+                                           "    <Code>{}</Code>\n"
+                                           "    <Message>{}</Message>\n"
+                                           "  </Error>\n"
+                                           "  <RequestId>{}</RequestId>\n"
+                                           "</ErrorResponse>\n",
+                                           kNamespace,
+                                           escaped(code),
+                                           escaped(message),
+                                           request_id));
   return response;
 }
 
@@ -89,8 +101,10 @@ net::Response answer_sts(const QueryRequest& request) {
   if (std::find(std::begin(kActions), std::end(kActions), action) != std::end(kActions)) {
     return query_error(501, "NotImplemented", fmt::format("{} is not available yet", action), request.request_id);
   }
-  return query_error(400, "InvalidAction",
-                     fmt::format("Could not find operation '{}' for version 2011-06-15", action), request.request_id);
+  return query_error(400,
+                     "InvalidAction",
+                     fmt::format("Could not find operation '{}' for version 2011-06-15", action),
+                     request.request_id);
 }
 
 }  // namespace dormouse::api

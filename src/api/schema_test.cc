@@ -241,7 +241,10 @@ TEST(SchemaTest, AWrongTypeIsASerializationException) {
     json::value wrong = "x";
     std::string_view message = "Expected null";
     switch (type) {
-      case Type::kString: wrong = 7; message = "NUMBER_VALUE can not be converted to a String"; break;
+      case Type::kString:
+        wrong = 7;
+        message = "NUMBER_VALUE can not be converted to a String";
+        break;
       case Type::kInteger: message = "STRING_VALUE can not be converted to an Integer"; break;
       case Type::kLong: message = "STRING_VALUE can not be converted to a Long"; break;
       case Type::kBoolean: message = "STRING_VALUE can not be converted to a Boolean"; break;
@@ -269,7 +272,8 @@ TEST(SchemaTest, NumbersAreHeldToTheirBounds) {
       *value = shape.minimum - 1;
       EXPECT_EQ(wire.refusal(operation, input),
                 "1 validation error detected: " +
-                    violation(place, fmt::format(" '{}'", shape.minimum - 1),
+                    violation(place,
+                              fmt::format(" '{}'", shape.minimum - 1),
                               fmt::format("Member must have value greater than or equal to {}", shape.minimum)));
       ++checked;
     }
@@ -279,7 +283,8 @@ TEST(SchemaTest, NumbersAreHeldToTheirBounds) {
       *value = shape.maximum + 1;
       EXPECT_EQ(wire.refusal(operation, input),
                 "1 validation error detected: " +
-                    violation(place, fmt::format(" '{}'", shape.maximum + 1),
+                    violation(place,
+                              fmt::format(" '{}'", shape.maximum + 1),
                               fmt::format("Member must have value less than or equal to {}", shape.maximum)));
       ++checked;
     }
@@ -304,17 +309,19 @@ TEST(SchemaTest, TextIsHeldToItsLengths) {
       text += 'a';
       *value = text;
       EXPECT_THAT(wire.refusal(operation, input),
-                  HasSubstr(violation(place, quoted(shape, text),
+                  HasSubstr(violation(place,
+                                      quoted(shape, text),
                                       fmt::format("Member must have length less than or equal to {}", shape.maximum))));
       ++checked;
     }
     if (shape.minimum > 0 && place.member->location != Location::kLabel) {
       const std::string text(static_cast<std::size_t>(shape.minimum) - 1, 'a');
       *value = text;
-      EXPECT_THAT(wire.refusal(operation, input),
-                  HasSubstr(violation(place, quoted(shape, text),
-                                      fmt::format("Member must have length greater than or equal to {}",
-                                                  shape.minimum))));
+      EXPECT_THAT(
+          wire.refusal(operation, input),
+          HasSubstr(violation(place,
+                              quoted(shape, text),
+                              fmt::format("Member must have length greater than or equal to {}", shape.minimum))));
       ++checked;
     }
   });
@@ -332,7 +339,8 @@ TEST(SchemaTest, TextIsHeldToItsPattern) {
     *find(input, place.keys) = text;
     EXPECT_EQ(wire.refusal(operation, input),
               "1 validation error detected: " +
-                  violation(place, quoted(shape, text),
+                  violation(place,
+                            quoted(shape, text),
                             fmt::format("Member must satisfy regular expression pattern: {}", shape.pattern)));
   });
 }
@@ -347,7 +355,8 @@ TEST(SchemaTest, EnumerationsAreHeldToTheirValues) {
     *find(input, place.keys) = "FLYING";
     EXPECT_EQ(wire.refusal(operation, input),
               "1 validation error detected: " +
-                  violation(place, " 'FLYING'",
+                  violation(place,
+                            " 'FLYING'",
                             fmt::format("Member must satisfy enum value set: [{}]", fmt::join(shape.values, ", "))));
   });
 }
@@ -376,15 +385,16 @@ TEST(SchemaTest, ListsAndMapsAreHeldToTheirSizes) {
       EXPECT_THAT(wire.refusal(operation, input),
                   HasSubstr(fmt::format("at '{}' failed to satisfy constraint: Member must have length less than or "
                                         "equal to {}",
-                                        place.path, shape.maximum)));
+                                        place.path,
+                                        shape.maximum)));
       ++checked;
     }
     if (shape.minimum > 0) {
       *find(input, place.keys) = filled(0);
-      EXPECT_THAT(wire.refusal(operation, input),
-                  HasSubstr(violation(place, " '[]'",
-                                      fmt::format("Member must have length greater than or equal to {}",
-                                                  shape.minimum))));
+      EXPECT_THAT(
+          wire.refusal(operation, input),
+          HasSubstr(violation(
+              place, " '[]'", fmt::format("Member must have length greater than or equal to {}", shape.minimum))));
       ++checked;
     }
   });

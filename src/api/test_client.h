@@ -66,7 +66,8 @@ class TestClient {
     head.method = request.method;
     head.target = request.target;
     head.path = request.target.substr(0, request.target.find('?'));
-    head.query = request.target.find('?') == std::string::npos ? "" : request.target.substr(request.target.find('?') + 1);
+    head.query =
+        request.target.find('?') == std::string::npos ? "" : request.target.substr(request.target.find('?') + 1);
     head.headers = request.headers;
     head.headers.add("Host", "127.0.0.1:9600");
     head.content_length = request.body.size();

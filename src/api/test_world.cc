@@ -30,7 +30,9 @@ std::string TestTokens::issue(const std::string& microvm_id,
                               const std::string& account,
                               const std::vector<PortRange>& ports,
                               WallTime expiry) {
-  std::string token = fmt::format("{} {} until {}", microvm_id, account,
+  std::string token = fmt::format("{} {} until {}",
+                                  microvm_id,
+                                  account,
                                   std::chrono::duration_cast<std::chrono::seconds>(expiry.time_since_epoch()).count());
   for (const PortRange& range : ports) {
     token += fmt::format(" {}-{}", range.first, range.last);
@@ -45,8 +47,13 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> EchoHandler::begin(c
 }
 
 TestWorld::TestWorld()
-    : api({*control.images, *control.microvms, [this] { return control.host.not_ready(); }, credentials_, control.clock,
-           tokens_, s3_},
+    : api({*control.images,
+           *control.microvms,
+           [this] { return control.host.not_ready(); },
+           credentials_,
+           control.clock,
+           tokens_,
+           s3_},
           {kRegion, "page token key"}),
       client(api, credentials_.credential, control.clock) {
   control.start();
@@ -57,9 +64,13 @@ std::string TestWorld::image_arn(const std::string& name) {
 }
 
 std::string TestWorld::image_body(const std::string& name, const std::string& members) {
-  return fmt::format(R"({{"name":"{}","baseImageArn":"arn:aws:lambda:{}:aws:microvm-image:al2023-1",)"
-                     R"("buildRoleArn":"arn:aws:iam::{}:role/build","codeArtifact":{{"uri":"s3://bucket/key.zip"}}{}}})",
-                     name, kRegion, kAccount, members);
+  return fmt::format(
+      R"({{"name":"{}","baseImageArn":"arn:aws:lambda:{}:aws:microvm-image:al2023-1",)"
+      R"("buildRoleArn":"arn:aws:iam::{}:role/build","codeArtifact":{{"uri":"s3://bucket/key.zip"}}{}}})",
+      name,
+      kRegion,
+      kAccount,
+      members);
 }
 
 void TestWorld::create_image(const std::string& name, const std::string& members) {

@@ -65,9 +65,12 @@ net::Response answer_unserved(std::string_view signing_name,
                               const net::Headers& request_headers,
                               const std::string& request_id) {
   const std::string message = fmt::format(
-      "Dormouse does not serve '{0}'. Set {1} to an endpoint that does, such as https://{0}.{2}.amazonaws.com, or point "
+      "Dormouse does not serve '{0}'. Set {1} to an endpoint that does, such as https://{0}.{2}.amazonaws.com, or "
+      "point "
       "only the services of Dormouse here, as `dormouse env` prints them.",
-      signing_name, endpoint_variable(signing_name), region);
+      signing_name,
+      endpoint_variable(signing_name),
+      region);
   const std::string_view content_type = request_headers.find("Content-Type").value_or("");
   if (reads_xml(signing_name, content_type)) {
     return query_error(501, "ServiceNotServed", message, request_id);
@@ -77,8 +80,9 @@ net::Response answer_unserved(std::string_view signing_name,
   body["message"] = message;
   net::Response response;
   response.status = 501;
-  response.headers.add("Content-Type", content_type.starts_with("application/x-amz-json") ? std::string(content_type)
-                                                                                           : "application/json");
+  response.headers.add(
+      "Content-Type",
+      content_type.starts_with("application/x-amz-json") ? std::string(content_type) : "application/json");
   response.headers.add("x-amzn-errortype", "ServiceNotServed");
   response.body = boost::json::serialize(body);
   return response;

@@ -24,10 +24,11 @@ TEST(UnservedTest, AnswersJsonClientsInJson) {
       answer_unserved("dynamodb", "us-east-1", {{"Content-Type", "application/x-amz-json-1.0"}}, "id");
   EXPECT_EQ(response.status, 501);
   EXPECT_EQ(response.headers.find("Content-Type"), "application/x-amz-json-1.0");
-  EXPECT_EQ(std::get<std::string>(response.body),
-            R"({"__type":"ServiceNotServed","message":"Dormouse does not serve 'dynamodb'. Set AWS_ENDPOINT_URL_DYNAMODB to )"
-            R"(an endpoint that does, such as https://dynamodb.us-east-1.amazonaws.com, or point only the services of )"
-            R"(Dormouse here, as `dormouse env` prints them."})");
+  EXPECT_EQ(
+      std::get<std::string>(response.body),
+      R"({"__type":"ServiceNotServed","message":"Dormouse does not serve 'dynamodb'. Set AWS_ENDPOINT_URL_DYNAMODB to )"
+      R"(an endpoint that does, such as https://dynamodb.us-east-1.amazonaws.com, or point only the services of )"
+      R"(Dormouse here, as `dormouse env` prints them."})");
 }
 
 TEST(UnservedTest, AnswersQueryClientsInXml) {
@@ -41,7 +42,8 @@ TEST(UnservedTest, AnswersQueryClientsInXml) {
 }
 
 TEST(StsTest, SaysWhoTheCallerIs) {
-  const net::Response response = answer_sts({"", "Action=GetCallerIdentity&Version=2011-06-15", "123456789012", "id-1"});
+  const net::Response response =
+      answer_sts({"", "Action=GetCallerIdentity&Version=2011-06-15", "123456789012", "id-1"});
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(std::get<std::string>(response.body),
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n"

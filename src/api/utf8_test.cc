@@ -11,8 +11,15 @@ TEST(Utf8Test, TellsWellFormedTextApart) {
   for (const std::string_view good : {"", "a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x90\xAD", "\xED\x9F\xBF"}) {
     EXPECT_TRUE(is_utf8(good)) << good;
   }
-  for (const std::string_view bad : {"\x80", "\xC3", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80",
-                                     "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
+  for (const std::string_view bad : {"\x80",
+                                     "\xC3",
+                                     "\xC0\x80",
+                                     "\xE0\x80\x80",
+                                     "\xED\xA0\x80",
+                                     "\xF4\x90\x80\x80",
+                                     "\xF5\x80\x80\x80",
+                                     "\xE2\x82",
+                                     "a\xFF"}) {
     EXPECT_FALSE(is_utf8(bad));
   }
 }
