@@ -56,6 +56,7 @@ void add_vm_commands(CLI::App& program, Invocation& invocation) {
   add_vm_resume(*vm, invocation);
   add_vm_terminate(*vm, invocation);
   add_vm_curl(*vm, invocation);
+  add_vm_token(*vm, invocation);
 }
 
 }  // namespace dormouse::cli

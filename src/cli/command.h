@@ -56,5 +56,6 @@ void add_vm_suspend(CLI::App& vm, Invocation& invocation);
 void add_vm_resume(CLI::App& vm, Invocation& invocation);
 void add_vm_terminate(CLI::App& vm, Invocation& invocation);
 void add_vm_curl(CLI::App& vm, Invocation& invocation);
+void add_vm_token(CLI::App& vm, Invocation& invocation);
 
 }  // namespace dormouse::cli

@@ -37,6 +37,9 @@ Variables variables_of(const Profile& profile, bool with_credentials) {
   }
   variables.emplace_back("AWS_REGION", profile.region);
   variables.emplace_back("AWS_DEFAULT_REGION", profile.region);
+  if (const std::string ca = profile.ca_file(); !ca.empty()) {
+    variables.emplace_back("DORMOUSE_CA", ca);  // no client reads it: for `curl --cacert $DORMOUSE_CA`
+  }
   if (with_credentials) {
     variables.emplace_back("AWS_ACCESS_KEY_ID", profile.credential->access_key);
     variables.emplace_back("AWS_SECRET_ACCESS_KEY", profile.credential->secret);

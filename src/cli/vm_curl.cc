@@ -8,12 +8,15 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/endpoint_token.h"
 #include "cli/record.h"
 
 namespace dormouse::cli {
 namespace {
 
 namespace json = boost::json;
+
+constexpr int kTokenMinutes = 5;
 
 struct Options {
   std::string id;
@@ -27,25 +30,11 @@ struct Options {
   bool fail = false;
 };
 
-// A token for all ports, good for minutes: one request.
-Result<std::string> token_for(Service& service, const std::string& id, const os::Context& context) {
-  const json::value body =
-      json::object{{"expirationInMinutes", 5}, {"allowedPorts", {json::object{{"allPorts", json::object()}}}}};
-  DM_ASSIGN(
-      const json::value answer, service.call("POST", api_path({"microvms", id, "auth-token"}), {}, &body, context), "");
-  const json::value* const parts = member_of(answer, "authToken");
-  const std::string token = parts == nullptr ? "" : text_of(*parts, "X-aws-proxy-auth");
-  if (token.empty()) {
-    return dormouse::fail(ErrorKind::kInternal, "the service issued no token");
-  }
-  return token;
-}
-
 Result<HttpRequest> request_of(const Options& options, const std::string& endpoint, const std::string& token) {
   HttpRequest request;
   request.url = fmt::format("https://{}{}{}", endpoint, options.path.starts_with('/') ? "" : "/", options.path);
   request.method = !options.method.empty() ? options.method : options.data.empty() ? "GET" : "POST";
-  request.headers.emplace_back("X-aws-proxy-auth", token);
+  request.headers.emplace_back(kTokenHeader, token);
   if (options.port > 0) {
     request.headers.emplace_back("X-aws-proxy-port", std::to_string(options.port));
   }
@@ -89,7 +78,7 @@ Status curl(const Options& options, const Invocation& invocation) {
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(
       const json::value microvm, service.call("GET", api_path({"microvms", options.id}), {}, nullptr, context), "");
-  DM_ASSIGN(const std::string token, token_for(service, options.id, context), "token");
+  DM_ASSIGN(const std::string token, create_token(service, options.id, {}, kTokenMinutes, context), "token");
   DM_ASSIGN(HttpRequest request, request_of(options, text_of(microvm, "endpoint"), token), "");
   request.ca_file = service.profile().ca_file();
   const bool streamed = !invocation.options.json && !options.include;
