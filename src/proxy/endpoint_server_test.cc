@@ -700,7 +700,11 @@ TEST_F(EndpointServerTest, StreamsAHundredMegabytesBothWaysWithoutHoldingThem) {
   }
   EXPECT_TRUE(same);
   EXPECT_EQ(echo.get(), kPiece * kPieces);
+#ifndef __SANITIZE_ADDRESS__  // its quarantine keeps what was freed
   EXPECT_LT(resident_kib() - before, 20 * 1024);
+#else
+  static_cast<void>(before);
+#endif
 }
 
 TEST_F(EndpointServerTest, ASlowClientHoldsTheApplicationBackInsteadOfFillingMemory) {

@@ -12,8 +12,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
-#include "base/log.h"
 #include "base/scope_exit.h"
+#include "base/uuid.h"
 
 namespace dormouse::proxy {
 
@@ -108,7 +108,7 @@ asio::awaitable<bool> EndpointSession::serve_one() {
   watchdog_.expire_after(context_.options.header_timeout);
   auto [error, size] = co_await http::async_read_header(client_, client_buffer_, *parser_, kAwait);
   idle_ = false;
-  request_.id = random_uuid();
+  request_.id = make_uuid();
   if (error) {
     if (is_malformed(error)) {
       co_await refuse(kBadRequest);

@@ -17,7 +17,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "base/scope_exit.h"
+#include "base/uuid.h"
 #include "os/file.h"
 #include "proxy/base64url.h"
 
@@ -214,23 +214,6 @@ std::optional<Parts> parts_of(std::string_view token) {
 
 }  // namespace
 
-std::string random_uuid() {
-  std::array<unsigned char, 16> bytes{};
-  fill_random(bytes);
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
-  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string result;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) {
-      result.push_back('-');
-    }
-    result.push_back(kDigits[bytes[i] >> 4]);
-    result.push_back(kDigits[bytes[i] & 15]);
-  }
-  return result;
-}
-
 bool TokenClaims::grants_port(std::uint16_t port) const {
   return std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
     return range.first <= port && port <= range.last;
@@ -238,7 +221,7 @@ bool TokenClaims::grants_port(std::uint16_t port) const {
 }
 
 TokenKeyring::Key TokenKeyring::make_key() {
-  Key key{random_uuid(), {}};
+  Key key{make_uuid(), {}};
   fill_random(key.secret);
   return key;
 }

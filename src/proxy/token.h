@@ -81,7 +81,4 @@ class TokenKeyring {
   std::vector<Key> keys_;  // the newest last; never empty
 };
 
-// A random UUID (RFC 9562 version 4) from OpenSSL's generator. Throws std::runtime_error when that has no randomness.
-std::string random_uuid();
-
 }  // namespace dormouse::proxy
