@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/random.h>
 
 #include <charconv>
 #include <cerrno>
@@ -112,6 +113,19 @@ Result<std::optional<artifacts::ForeignS3>> foreign_s3(const Options& options) {
   return foreign;
 }
 
+// A random secret that outlives the process, made at the first start.
+Result<std::string> lasting_secret(const fs::path& path) {
+  if (auto known = os::read_file(path, 4096)) {
+    return known;
+  }
+  std::string secret(32, '\0');
+  if (::getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
+    return fail_errno("getrandom");
+  }
+  DM_TRY(os::publish_file(path, secret, 0600, os::Durability::kDurable), "");
+  return secret;
+}
+
 Result<proxy::ServerCertificate> endpoint_certificate(const Options& options, const Clock& clock) {
   DM_ASSIGN(const proxy::CertificateAuthority authority,
             proxy::CertificateAuthority::open(options.data_directory, clock.wall()),
@@ -201,6 +215,7 @@ Status Daemon::Parts::listen(const Options& options) {
                         *s3};
   api::Api::Options api_options;
   api_options.region = options.region;
+  DM_ASSIGN(api_options.page_token_key, lasting_secret(options.data_directory / "page-token.key"), "");
   api = std::make_unique<api::Api>(parts, std::move(api_options));
 
   proxy::EndpointServer::Options endpoint_options;
