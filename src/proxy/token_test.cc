@@ -179,6 +179,20 @@ TEST_F(TokenKeyringTest, RefusesADamagedKeyFileAndLeavesItAlone) {
   }
 }
 
+TEST_F(TokenKeyringTest, OpensWhatAnotherImplementationOfJweMade) {  // jwcrypto
+  std::ofstream(file_) << R"({"keys":[{"kty":"oct","kid":"0b0f2a10-6a1f-4f0e-9a11-3c77a1d2f001",)"
+                       << R"("k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}]})";
+  std::filesystem::permissions(file_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  const auto verified = keyring().verify(
+      "eyJraWQiOiIwYjBmMmExMC02YTFmLTRmMGUtOWExMS0zYzc3YTFkMmYwMDEiLCJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..QUvixbmgmQNEz8Ue."
+      "bOfFZNh3hO8STThVSrrtxxpYckTk59XvCoGO-35BH8osrjlZrGq3TvvaiJ6RVoqrcbZ6a2YNeznfk1IlanHDPYOHvRlDVIEvQfV0PU3-ChUPnEXBZJTV"
+      "Woffa4mshg3LNAeC0ZGT.Dxo-xbhQ_ArkkDv-S4b30g",
+      kNow);
+  ASSERT_TRUE(verified.has_value());
+  EXPECT_EQ(*verified,
+            (TokenClaims{TokenKind::kHttp, "000000000000", "microvm-x", {{80, 90}}, WallTime(seconds(1'790'000'060))}));
+}
+
 TEST_F(TokenKeyringTest, RefusesToIssueATokenThatIsTooLong) {
   TokenClaims many = claims();
   many.ports.assign(2'000, {1, 1});
