@@ -49,8 +49,8 @@ bool is_uuid(std::string_view text) {
     return false;
   }
   for (std::size_t position = 0; position < text.size(); ++position) {
-    const bool right = is_dash_position(position) ? text[position] == '-'
-                                                  : kDigits.find(text[position]) != std::string_view::npos;
+    const bool right =
+        is_dash_position(position) ? text[position] == '-' : kDigits.find(text[position]) != std::string_view::npos;
     if (!right) {
       return false;
     }

@@ -98,10 +98,9 @@ Answer<std::string> resolve_base_version(const Caller& caller, const std::string
     if (!aws::parse_arn(arn)) {
       return refuse(ServiceErrorKind::kValidation, fmt::format("Invalid ARN format: {}", arn));
     }
-    return refuse(ServiceErrorKind::kValidation,
-                  fmt::format("No managed MicroVM Image with arn {} is available. Available: {}",
-                              arn,
-                              fmt::join(known, ", ")));
+    return refuse(
+        ServiceErrorKind::kValidation,
+        fmt::format("No managed MicroVM Image with arn {} is available. Available: {}", arn, fmt::join(known, ", ")));
   }
   const std::string newest = normalized_version(std::string(kManagedVersion));
   if (version != nullptr && normalized_version(*version) != newest) {
@@ -125,8 +124,9 @@ Answer<void> check_connectors(const Caller& caller, const std::vector<std::strin
     return connector_name(connector) == "NO_INGRESS";
   });
   if (no_ingress && connectors.size() > 1) {
-    return refuse(ServiceErrorKind::kValidation,
-                  "NO_INGRESS cannot be combined with other ingress network connectors; give it alone, or leave it out");
+    return refuse(
+        ServiceErrorKind::kValidation,
+        "NO_INGRESS cannot be combined with other ingress network connectors; give it alone, or leave it out");
   }
   return {};
 }

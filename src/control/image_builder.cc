@@ -64,12 +64,11 @@ tl::expected<host::BuildResult, host::BuildFailure> run_build(World& world,
       log::error("a build's directory could not be removed", {{"error", removed.error().message()}});
     }
   });
-  for (const auto& needed : {directory,
-                             log_file.parent_path(),
-                             image_directory(world.data_directory, job.image.id)}) {
+  for (const auto& needed : {directory, log_file.parent_path(), image_directory(world.data_directory, job.image.id)}) {
     if (const Status made = os::make_directories(needed); !made) {
       log::error("a build's directories could not be made", {{"error", made.error().message()}});
-      return platform_failure("The build could not start because of an internal error; the daemon's log has the details.");
+      return platform_failure(
+          "The build could not start because of an internal error; the daemon's log has the details.");
     }
   }
   BuildLog log(log_file);

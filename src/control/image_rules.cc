@@ -44,8 +44,7 @@ bool is_s3_uri(std::string_view uri) {
 }
 
 Answer<void> check_hooks(const Hooks& hooks) {
-  const bool lifecycle =
-      hooks.run.enabled || hooks.resume.enabled || hooks.suspend.enabled || hooks.terminate.enabled;
+  const bool lifecycle = hooks.run.enabled || hooks.resume.enabled || hooks.suspend.enabled || hooks.terminate.enabled;
   if (lifecycle && !hooks.ready.enabled) {
     return refuse(ServiceErrorKind::kValidation,
                   "The ready (/ready) MicroVM image hook must be enabled when any MicroVM lifecycle hook (run, resume, "
@@ -96,16 +95,18 @@ Answer<void> check_size(const ImageSpecification& specification) {
 Answer<void> check_architectures(const std::vector<std::string>& architectures) {
   for (const std::string& architecture : architectures) {
     if (architecture != "ARM_64" && architecture != "X86_64") {
-      return refuse(ServiceErrorKind::kValidation,
-                    fmt::format("The architecture '{}' is not supported. Supported architectures are: [ARM_64, X86_64].",
-                                architecture));
+      return refuse(
+          ServiceErrorKind::kValidation,
+          fmt::format("The architecture '{}' is not supported. Supported architectures are: [ARM_64, X86_64].",
+                      architecture));
     }
   }
   return {};
 }
 
 host::Hook build_hook(const HookSetting& setting) {
-  return {setting.enabled, setting.timeout_seconds ? std::chrono::seconds(*setting.timeout_seconds) : kBuildHookTimeout};
+  return {setting.enabled,
+          setting.timeout_seconds ? std::chrono::seconds(*setting.timeout_seconds) : kBuildHookTimeout};
 }
 
 }  // namespace

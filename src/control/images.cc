@@ -38,8 +38,7 @@ constexpr const char* kPlatformError = "INTERNAL_PLATFORM_ERROR";
 constexpr const char* kFirstVersion = "1.0";
 
 tl::unexpected<ServiceError> image_not_found(const std::string& arn) {
-  return refuse(ServiceErrorKind::kResourceNotFound,
-                fmt::format("MicroVMImage not found for MicroVMImageID: {}", arn));
+  return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("MicroVMImage not found for MicroVMImageID: {}", arn));
 }
 
 tl::unexpected<ServiceError> version_not_found(const std::string& arn, const std::string& version) {
@@ -123,7 +122,7 @@ class Images::Implementation {
   os::WorkerPool deletions_;
   const os::Cancellation stopping_;
 
-  std::mutex mutex_;               // held while records of images are changed
+  std::mutex mutex_;                // held while records of images are changed
   std::size_t builds_planned_ = 0;  // guarded by mutex_; waiting or under way
 };
 
@@ -252,9 +251,9 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   }
   const std::size_t builds_max = static_cast<std::size_t>(std::max(1, world.concurrent_builds)) + kWaitingBuildsMax;
   if (builds_planned_ >= builds_max) {
-    return refuse(ServiceErrorKind::kServiceQuotaExceeded,
-                  fmt::format("The maximum number of concurrent builds ({}) has been reached for this account.",
-                              builds_max));
+    return refuse(
+        ServiceErrorKind::kServiceQuotaExceeded,
+        fmt::format("The maximum number of concurrent builds ({}) has been reached for this account.", builds_max));
   }
 
   BuildJob job = new_job(caller, name, *resolved);
@@ -266,15 +265,14 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   changes.builds.push_back(encode(job.build));
   if (client_token) {
     const WallTime now = world.clock.wall();
-    changes.tokens.push_back(
-        {.account = account,
-         .operation = kOperation,
-         .token = *client_token,
-         .digest = digest,
-         .resource = job.image.arn,
-         .document = encode_answer(created),
-         .created_at = now,
-         .expires_at = now + kTokenLife});
+    changes.tokens.push_back({.account = account,
+                              .operation = kOperation,
+                              .token = *client_token,
+                              .digest = digest,
+                              .resource = job.image.arn,
+                              .document = encode_answer(created),
+                              .created_at = now,
+                              .expires_at = now + kTokenLife});
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     return stored.error().kind() == ErrorKind::kConflict ? name_taken(name)
@@ -365,9 +363,11 @@ void Images::Implementation::finish(BuildJob job, const tl::expected<host::Build
     advance(job.version, VersionEvent::kFail);
     advance(job.image, ImageEvent::kFailed);
   }
-  log::info("build", {{"id", job.build.build_id}, {"image", job.image.arn},
-                      {"state", std::string(to_string(job.build.state))},
-                      {"reason", job.build.state_reason.value_or("")}});
+  log::info("build",
+            {{"id", job.build.build_id},
+             {"image", job.image.arn},
+             {"state", std::string(to_string(job.build.state))},
+             {"reason", job.build.state_reason.value_or("")}});
   save(job, true);
 }
 
@@ -470,9 +470,10 @@ void Images::Implementation::fail_left_over(const store::BuildRow& row) {
     ++builds_planned_;  // finish() takes it off
   }
   finish({*std::move(image), *std::move(version), *std::move(build)},
-         tl::unexpected(host::BuildFailure{
-             kPlatformError, "The daemon restarted while the build was under way. Please create the image again.",
-             std::nullopt}));
+         tl::unexpected(
+             host::BuildFailure{kPlatformError,
+                                "The daemon restarted while the build was under way. Please create the image again.",
+                                std::nullopt}));
   if (const Status removed = os::remove_tree(build_directory(world.data_directory, row.build_id)); !removed) {
     log::error("a build's directory could not be removed", {{"error", removed.error().message()}});
   }
@@ -588,8 +589,8 @@ Answer<Page<Build>> Images::list_builds(const std::string& account,
   if (!found) {
     return tl::unexpected(found.error());
   }
-  return to_page<Build>(
-      implementation_->world.metadata.list_builds(found->image_arn, found->version, {limit, after}), "list builds");
+  return to_page<Build>(implementation_->world.metadata.list_builds(found->image_arn, found->version, {limit, after}),
+                        "list builds");
 }
 
 Answer<Images::LogPiece> Images::build_log(const std::string& account,
@@ -614,11 +615,11 @@ Answer<ImageVersion> Images::launchable(const std::string& account,
                                         const std::string& identifier,
                                         const std::optional<std::string>& version) const {
   const auto nothing_active = [&](const std::string& arn) {
-    return refuse(ServiceErrorKind::kResourceNotFound,
-                  version ? fmt::format("No active version found for MicroVM image {} and version {}",
-                                        arn,
-                                        normalized_version(*version))
-                          : fmt::format("No active version found for MicroVM image {}", arn));
+    return refuse(
+        ServiceErrorKind::kResourceNotFound,
+        version ? fmt::format(
+                      "No active version found for MicroVM image {} and version {}", arn, normalized_version(*version))
+                : fmt::format("No active version found for MicroVM image {}", arn));
   };
   const auto image = get(account, identifier);
   if (!image) {

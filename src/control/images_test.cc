@@ -154,8 +154,9 @@ TEST_F(ImagesTest, ArmIsBuiltForTheHostAndTheRecordSaysSo) {
   specification.cpu_architectures = {{"ARM_64"}};
   fixture.create_image(specification);
   EXPECT_EQ(only_build().architecture, "X86_64");
-  EXPECT_THAT(only_build().notices,
-              ElementsAre("ARM_64 was asked for; this host builds and runs X86_64, so the image was built for X86_64."));
+  EXPECT_THAT(
+      only_build().notices,
+      ElementsAre("ARM_64 was asked for; this host builds and runs X86_64, so the image was built for X86_64."));
   EXPECT_THAT(whole_log(), testing::StartsWith("ARM_64 was asked for;"));
 }
 
@@ -164,15 +165,17 @@ TEST_F(ImagesTest, ArmIsBuiltForTheHostAndTheRecordSaysSo) {
 TEST_F(ImagesTest, RefusesWhatTheSpecificationRefuses) {
   auto specification = ControlFixture::specification();
   specification.minimum_memory_in_mib = {{777}};
-  EXPECT_EQ(refusal(specification),
-            "The requested memory size of 777 MiB is not supported by base MicroVM image "
-            "arn:aws:lambda:us-east-1:aws:microvm-image:debian12-1. Supported memory sizes in MiB are: [512, 1024, 2048, "
-            "4096, 8192].");
+  EXPECT_EQ(
+      refusal(specification),
+      "The requested memory size of 777 MiB is not supported by base MicroVM image "
+      "arn:aws:lambda:us-east-1:aws:microvm-image:debian12-1. Supported memory sizes in MiB are: [512, 1024, 2048, "
+      "4096, 8192].");
   specification = ControlFixture::specification();
   specification.base_image_version = "999";
-  EXPECT_EQ(refusal(specification),
-            "No managed MicroVM Image with arn arn:aws:lambda:us-east-1:aws:microvm-image:debian12-1 and version 999 is "
-            "available");
+  EXPECT_EQ(
+      refusal(specification),
+      "No managed MicroVM Image with arn arn:aws:lambda:us-east-1:aws:microvm-image:debian12-1 and version 999 is "
+      "available");
   specification = ControlFixture::specification();
   specification.base_image_arn = "arn:aws:lambda:us-east-1:aws:microvm-image:other-1";
   EXPECT_EQ(refusal(specification),
@@ -191,9 +194,10 @@ TEST_F(ImagesTest, RefusesWhatTheSpecificationRefuses) {
   specification.hooks = Hooks();
   specification.hooks->run.enabled = true;
   specification.hooks->port = 9000;
-  EXPECT_EQ(refusal(specification),
-            "The ready (/ready) MicroVM image hook must be enabled when any MicroVM lifecycle hook (run, resume, suspend "
-            "or terminate) is enabled");
+  EXPECT_EQ(
+      refusal(specification),
+      "The ready (/ready) MicroVM image hook must be enabled when any MicroVM lifecycle hook (run, resume, suspend "
+      "or terminate) is enabled");
   specification.hooks = Hooks();
   specification.hooks->ready.enabled = true;
   EXPECT_EQ(refusal(specification), "The hooks port must be specified when any hook is enabled");
@@ -230,7 +234,9 @@ TEST_F(ImagesTest, NameIsTakenOnlyOnce) {
 }
 
 TEST_F(ImagesTest, IdentifiersAreWholeArns) {
-  const auto error_of = [&](const std::string& identifier) { return fixture.images->get(kAccount, identifier).error(); };
+  const auto error_of = [&](const std::string& identifier) {
+    return fixture.images->get(kAccount, identifier).error();
+  };
   EXPECT_EQ(error_of("demo").message, "Invalid ARN format: demo");
   EXPECT_EQ(error_of("demo").kind, ServiceErrorKind::kValidation);
   EXPECT_EQ(error_of(kArn).message, std::string("MicroVMImage not found for MicroVMImageID: ") + kArn);
@@ -241,8 +247,7 @@ TEST_F(ImagesTest, IdentifiersAreWholeArns) {
   fixture.create_image();
   EXPECT_EQ(fixture.images->get_version(kAccount, kArn, "2").error().message,
             std::string("MicroVMImage not found for MicroVMImage: ") + kArn + ", Version: 2.0");
-  EXPECT_EQ(fixture.images->get_build(kAccount, kArn, "1.0", "none").error().kind,
-            ServiceErrorKind::kResourceNotFound);
+  EXPECT_EQ(fixture.images->get_build(kAccount, kArn, "1.0", "none").error().kind, ServiceErrorKind::kResourceNotFound);
 }
 
 // ---- client tokens ----
@@ -325,8 +330,8 @@ TEST_F(ImagesTest, DeletionThatFailsCanBeTriedAgain) {
 TEST_F(ImagesTest, TooManyBuildsAreRefused) {
   host.hold(FakeHost::Call::kBuild);
   for (int i = 0; i < 34; ++i) {
-    ASSERT_TRUE(fixture.images->create(kAccount, "image-" + std::to_string(i), ControlFixture::specification(),
-                                       std::nullopt, std::nullopt, "digest"));
+    ASSERT_TRUE(fixture.images->create(
+        kAccount, "image-" + std::to_string(i), ControlFixture::specification(), std::nullopt, std::nullopt, "digest"));
   }
   const auto refused = create(ControlFixture::specification());
   ASSERT_FALSE(refused);

@@ -87,20 +87,13 @@ std::optional<MicrovmState> next_state(MicrovmState from, MicrovmEvent event) {
 
 std::string_view to_string(MicrovmEvent event) {
   switch (event) {
-    case MicrovmEvent::kLaunched:
-      return "launched";
-    case MicrovmEvent::kSuspend:
-      return "suspend";
-    case MicrovmEvent::kSuspended:
-      return "suspended";
-    case MicrovmEvent::kNotSuspended:
-      return "not suspended";
-    case MicrovmEvent::kResumed:
-      return "resumed";
-    case MicrovmEvent::kTerminate:
-      return "terminate";
-    case MicrovmEvent::kTerminated:
-      return "terminated";
+    case MicrovmEvent::kLaunched: return "launched";
+    case MicrovmEvent::kSuspend: return "suspend";
+    case MicrovmEvent::kSuspended: return "suspended";
+    case MicrovmEvent::kNotSuspended: return "not suspended";
+    case MicrovmEvent::kResumed: return "resumed";
+    case MicrovmEvent::kTerminate: return "terminate";
+    case MicrovmEvent::kTerminated: return "terminated";
   }
   return "?";
 }

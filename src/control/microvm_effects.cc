@@ -40,13 +40,12 @@ tl::expected<void, std::string> call_hook(host::Host& host,
       return tl::unexpected(
           fmt::format("{} lifecycle hook timed out after {} seconds. {}", name, timeout.count(), kPleaseCheck));
     case ErrorKind::kUnavailable:
-      return tl::unexpected(fmt::format(
-          "{} lifecycle hook could not be delivered: nothing accepts connections on port {}. {}",
-          name,
-          call.port,
-          kPleaseCheck));
-    default:
-      return tl::unexpected(fmt::format("{} lifecycle hook could not be delivered. {}", name, kPleaseCheck));
+      return tl::unexpected(
+          fmt::format("{} lifecycle hook could not be delivered: nothing accepts connections on port {}. {}",
+                      name,
+                      call.port,
+                      kPleaseCheck));
+    default: return tl::unexpected(fmt::format("{} lifecycle hook could not be delivered. {}", name, kPleaseCheck));
   }
 }
 
@@ -72,8 +71,7 @@ Ending launch_ending(const Error& error) {
     case ErrorKind::kDataLoss:
       return {"The image version's snapshot is damaged and cannot be launched. Please create the image again.",
               "SNAPSHOT_DAMAGED"};
-    case ErrorKind::kDeadlineExceeded:
-      return {"The MicroVM could not be launched in time.", "LAUNCH_TIMEOUT"};
+    case ErrorKind::kDeadlineExceeded: return {"The MicroVM could not be launched in time.", "LAUNCH_TIMEOUT"};
     default:
       return {"The MicroVM could not be launched because of an internal error; the daemon's log has the details.",
               "INTERNAL_PLATFORM_ERROR"};
@@ -104,9 +102,7 @@ Status resume_at_host(host::Host& host, const std::string& microvm_id, const os:
       return resumed;
     }
     log::warning("a resume failed",
-                 {{"microvm", microvm_id},
-                  {"attempt", std::to_string(attempt)},
-                  {"error", resumed.error().message()}});
+                 {{"microvm", microvm_id}, {"attempt", std::to_string(attempt)}, {"error", resumed.error().message()}});
     const bool again = resumed.error().kind() == ErrorKind::kUnavailable && attempt < kResumeAttempts;
     if (!again || !context.check("resume")) {
       return resumed;
@@ -147,19 +143,16 @@ tl::expected<void, SuspendFailure> suspend_microvm(host::Host& host,
   if (const auto suspended = host.suspend(microvm_id, context); !suspended) {
     log::warning("a suspension failed", {{"microvm", microvm_id}, {"error", suspended.error().message()}});
     const bool full = suspended.error().kind() == ErrorKind::kResourceExhausted;
-    return tl::unexpected(SuspendFailure{
-        full ? "The host's disk is full: the MicroVM could not be suspended and runs on."
-             : "The MicroVM could not be suspended because of an internal error; it runs on.",
-        false});
+    return tl::unexpected(
+        SuspendFailure{full ? "The host's disk is full: the MicroVM could not be suspended and runs on."
+                            : "The MicroVM could not be suspended because of an internal error; it runs on.",
+                       false});
   }
   return {};
 }
 
-tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
-                                                 const std::string& microvm_id,
-                                                 const Hooks& hooks,
-                                                 bool at_host,
-                                                 const os::Context& context) {
+tl::expected<void, ResumeFailure> resume_microvm(
+    host::Host& host, const std::string& microvm_id, const Hooks& hooks, bool at_host, const os::Context& context) {
   if (at_host) {
     if (const Status resumed = resume_at_host(host, microvm_id, context); !resumed) {
       return tl::unexpected(resume_failure(resumed.error()));

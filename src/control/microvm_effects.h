@@ -49,11 +49,8 @@ struct ResumeFailure {
   std::optional<Ending> ending;  // the VM is gone, or must go; else it sleeps as before
 };
 // `at_host`: false if the host runs the VM already and only the application has to be told.
-tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
-                                                 const std::string& microvm_id,
-                                                 const Hooks& hooks,
-                                                 bool at_host,
-                                                 const os::Context& context);
+tl::expected<void, ResumeFailure> resume_microvm(
+    host::Host& host, const std::string& microvm_id, const Hooks& hooks, bool at_host, const os::Context& context);
 
 Status terminate_microvm(host::Host& host,
                          const std::string& microvm_id,

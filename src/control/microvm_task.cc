@@ -18,9 +18,9 @@ namespace dormouse::control {
 
 namespace {
 
-constexpr std::chrono::seconds kEffectTimeout{180};      // for a launch, a suspension or a resumption, hooks included
+constexpr std::chrono::seconds kEffectTimeout{180};       // for a launch, a suspension or a resumption, hooks included
 constexpr std::chrono::milliseconds kRevokeGrace{1'000};  // for holders of revoked leases to close their streams
-constexpr std::chrono::minutes kTimerMax{10};            // wall time may jump and the machine may sleep: look again
+constexpr std::chrono::minutes kTimerMax{10};             // wall time may jump and the machine may sleep: look again
 constexpr std::chrono::seconds kStoreRetry{1};
 constexpr std::chrono::seconds kTerminateRetry{2};
 constexpr int kTerminateAttempts = 5;
@@ -129,10 +129,8 @@ void MicrovmTask::exited_now(const host::VmExit& exit) {
         record_changed();
       }
       return;
-    case MicrovmState::kTerminated:
-      return;
-    default:
-      break;
+    case MicrovmState::kTerminated: return;
+    default: break;
   }
   if (effect_ != Effect::kNone) {
     exit_ = exit;  // its outcome shows whether the VM is one that can have ended
@@ -178,14 +176,14 @@ Answer<void> MicrovmTask::refuse_if_ended() const {
 void MicrovmTask::apply(MicrovmEvent event) {
   const auto to = next_state(record_.state, event);
   if (!to) {
-    log::error("a microvm's event was not allowed",
-               {{"microvm", id_}, {"state", std::string(to_string(record_.state))},
-                {"event", std::string(to_string(event))}});
+    log::error(
+        "a microvm's event was not allowed",
+        {{"microvm", id_}, {"state", std::string(to_string(record_.state))}, {"event", std::string(to_string(event))}});
     return;
   }
   record_.state = *to;
-  log::info("microvm", {{"id", id_}, {"state", std::string(to_string(*to))},
-                        {"reason", record_.state_reason.value_or("")}});
+  log::info("microvm",
+            {{"id", id_}, {"state", std::string(to_string(*to))}, {"reason", record_.state_reason.value_or("")}});
   record_changed();
 }
 
@@ -219,8 +217,7 @@ void MicrovmTask::act_on_clock() {
   const auto now = rounded(services_.world.clock.wall());
   const Due decision = due(record_, now, gate_->idle_for());
   switch (decision.action) {
-    case DueAction::kNothing:
-      break;
+    case DueAction::kNothing: break;
     case DueAction::kSuspendIdle:
       if (gate_->close_if_idle(std::chrono::seconds(record_.idle_policy->max_idle_duration_seconds))) {
         begin_suspend();
@@ -239,8 +236,7 @@ void MicrovmTask::act_on_clock() {
 
 void MicrovmTask::proceed() {
   switch (record_.state) {
-    case MicrovmState::kPending:
-      break;
+    case MicrovmState::kPending: break;
     case MicrovmState::kRunning:
       if (suspend_wanted_) {
         gate_->close();
@@ -248,9 +244,7 @@ void MicrovmTask::proceed() {
         drain();
       }
       break;
-    case MicrovmState::kSuspending:
-      drain();
-      break;
+    case MicrovmState::kSuspending: drain(); break;
     case MicrovmState::kSuspended:
       if (effect_ != Effect::kNone) {
         break;
@@ -513,12 +507,8 @@ void MicrovmTask::adopt_now(host::RecoveredVm::State found, const std::string& r
     return;  // settle() ends it
   }
   switch (found) {
-    case host::RecoveredVm::State::kRunning:
-      adopt_running();
-      break;
-    case host::RecoveredVm::State::kSuspended:
-      adopt_suspended();
-      break;
+    case host::RecoveredVm::State::kRunning: adopt_running(); break;
+    case host::RecoveredVm::State::kSuspended: adopt_suspended(); break;
     case host::RecoveredVm::State::kGone:
       request_end({fmt::format("The MicroVM was gone when the daemon restarted: {}.", reason), "DAEMON_RESTARTED"},
                   false);
@@ -536,8 +526,7 @@ void MicrovmTask::adopt_running() {
       record_.state_reason = "The daemon restarted while the MicroVM was being suspended; it runs on.";
       apply(MicrovmEvent::kNotSuspended);
       break;
-    default:
-      break;
+    default: break;
   }
   gate_->open();
 }

@@ -46,7 +46,7 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   // `record` is in the store already.
   static std::shared_ptr<MicrovmTask> create(MicrovmServices& services, Microvm record);
 
-  void launch(LaunchJob job);  // of a PENDING record
+  void launch(LaunchJob job);                                             // of a PENDING record
   void adopt(host::RecoveredVm::State found, const std::string& reason);  // of any record, after a restart
 
   Answer<void> suspend();

@@ -40,11 +40,11 @@ tl::unexpected<ServiceError> not_found(const std::string& microvm_id) {
 }
 
 tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version) {
-  return refuse(ServiceErrorKind::kResourceNotFound,
-                version ? fmt::format("No active version found for MicroVM image {} and version {}",
-                                      arn,
-                                      normalized_version(*version))
-                        : fmt::format("No active version found for MicroVM image {}", arn));
+  return refuse(
+      ServiceErrorKind::kResourceNotFound,
+      version ? fmt::format(
+                    "No active version found for MicroVM image {} and version {}", arn, normalized_version(*version))
+              : fmt::format("No active version found for MicroVM image {}", arn));
 }
 
 // The tasks of the VMs that are not TERMINATED. Thread-safe. The host's callbacks share it, so that they may come late.
@@ -91,7 +91,9 @@ class Microvms::Implementation {
   Implementation(World& world, Images& images);
 
   Answer<Microvm> run(const std::string& account, const RunRequest& request, const std::string& digest);
-  Answer<std::optional<Microvm>> replay(const std::string& account, const RunRequest& request, const std::string& digest);
+  Answer<std::optional<Microvm>> replay(const std::string& account,
+                                        const RunRequest& request,
+                                        const std::string& digest);
   Answer<Microvm> find(const std::string& account, const std::string& microvm_id) const;
   Answer<void> change(const std::string& account,
                       const std::string& microvm_id,
@@ -178,8 +180,7 @@ Answer<void> Microvms::Implementation::check_capacity(const ImageVersion& versio
     return refuse(ServiceErrorKind::kInsufficientCapacity, *reason);
   }
   if (const auto reason = world.host.not_ready()) {
-    return refuse(ServiceErrorKind::kInsufficientCapacity,
-                  fmt::format("No MicroVM can be launched now: {}", *reason));
+    return refuse(ServiceErrorKind::kInsufficientCapacity, fmt::format("No MicroVM can be launched now: {}", *reason));
   }
   return {};
 }
@@ -191,8 +192,7 @@ Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
   record.account = caller.account;
   record.microvm_id = "microvm-" + make_uuid();
   record.endpoint_id = make_uuid();
-  record.endpoint =
-      fmt::format("{}.lambda-microvm.{}.{}", record.endpoint_id, world.region, world.endpoint_domain);
+  record.endpoint = fmt::format("{}.lambda-microvm.{}.{}", record.endpoint_id, world.region, world.endpoint_domain);
   if (world.endpoint_port != 443) {
     record.endpoint += fmt::format(":{}", world.endpoint_port);
   }
@@ -283,7 +283,8 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   services_.changed(*record);
   LaunchJob job;
-  job.request = {record->microvm_id, snapshot_directory(world.data_directory, image->id, version->version),
+  job.request = {record->microvm_id,
+                 snapshot_directory(world.data_directory, image->id, version->version),
                  record->egress_network_connectors.empty() ? host::Egress::kNone : host::Egress::kInternet};
   job.hooks = record->hooks;
   job.run_hook_payload = request.run_hook_payload;
@@ -347,7 +348,8 @@ void Microvms::Implementation::start(const std::vector<host::RecoveredVm>& found
     const auto node = at_host.extract(row.microvm_id);
     auto record = decode(row);
     if (!record) {
-      log::error("a microvm's record cannot be read", {{"microvm", row.microvm_id}, {"error", record.error().message()}});
+      log::error("a microvm's record cannot be read",
+                 {{"microvm", row.microvm_id}, {"error", record.error().message()}});
       continue;
     }
     auto vm = node ? node.mapped()

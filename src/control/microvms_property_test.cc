@@ -52,12 +52,12 @@ enum class Step {
 rc::Gen<Step> any_step() {
   const auto step = [](Step value) { return rc::gen::just(value); };
   return rc::gen::weightedOneOf<Step>({
-      {12, step(Step::kSuspend)},       {8, step(Step::kResume)},         {16, step(Step::kRequest)},
-      {16, step(Step::kFinish)},        {4, step(Step::kWait10s)},        {8, step(Step::kWait60s)},
-      {2, step(Step::kFailSuspend)},    {2, step(Step::kFailResume)},     {2, step(Step::kFailResumeForNow)},
+      {12, step(Step::kSuspend)},        {8, step(Step::kResume)},         {16, step(Step::kRequest)},
+      {16, step(Step::kFinish)},         {4, step(Step::kWait10s)},        {8, step(Step::kWait60s)},
+      {2, step(Step::kFailSuspend)},     {2, step(Step::kFailResume)},     {2, step(Step::kFailResumeForNow)},
       {1, step(Step::kFailSuspendHook)}, {1, step(Step::kFailResumeHook)}, {8, step(Step::kMendHooks)},
-      {4, step(Step::kHoldHost)},       {12, step(Step::kReleaseHost)},   {3, step(Step::kHoldHooks)},
-      {10, step(Step::kReleaseHooks)},  {24, step(Step::kSettle)},        {1, step(Step::kExit)},
+      {4, step(Step::kHoldHost)},        {12, step(Step::kReleaseHost)},   {3, step(Step::kHoldHooks)},
+      {10, step(Step::kReleaseHooks)},   {24, step(Step::kSettle)},        {1, step(Step::kExit)},
       {1, step(Step::kTerminate)},
   });
 }
@@ -87,39 +87,17 @@ class Story {
   void tell(Step step) {
     FakeHost& host = fixture_.host;
     switch (step) {
-      case Step::kSuspend:
-        check_answer(fixture_.microvms->suspend(kAccount, id_));
-        break;
-      case Step::kResume:
-        check_answer(fixture_.microvms->resume(kAccount, id_));
-        break;
-      case Step::kRequest:
-        requests_.push_back(std::make_unique<Request>(*fixture_.microvms, id_));
-        break;
-      case Step::kFinish:
-        finish_requests();
-        break;
-      case Step::kWait10s:
-        fixture_.clock.advance(std::chrono::seconds(10));
-        break;
-      case Step::kWait60s:
-        fixture_.clock.advance(std::chrono::seconds(60));
-        break;
-      case Step::kFailSuspend:
-        host.fail_next(FakeHost::Call::kSuspend, ErrorKind::kInternal);
-        break;
-      case Step::kFailResume:
-        host.fail_next(FakeHost::Call::kResume, ErrorKind::kInternal);
-        break;
-      case Step::kFailResumeForNow:
-        host.fail_next(FakeHost::Call::kResume, ErrorKind::kUnavailable);
-        break;
-      case Step::kFailSuspendHook:
-        host.answer_hooks("suspend", 500);
-        break;
-      case Step::kFailResumeHook:
-        host.fail_hooks("resume", ErrorKind::kDeadlineExceeded);
-        break;
+      case Step::kSuspend: check_answer(fixture_.microvms->suspend(kAccount, id_)); break;
+      case Step::kResume: check_answer(fixture_.microvms->resume(kAccount, id_)); break;
+      case Step::kRequest: requests_.push_back(std::make_unique<Request>(*fixture_.microvms, id_)); break;
+      case Step::kFinish: finish_requests(); break;
+      case Step::kWait10s: fixture_.clock.advance(std::chrono::seconds(10)); break;
+      case Step::kWait60s: fixture_.clock.advance(std::chrono::seconds(60)); break;
+      case Step::kFailSuspend: host.fail_next(FakeHost::Call::kSuspend, ErrorKind::kInternal); break;
+      case Step::kFailResume: host.fail_next(FakeHost::Call::kResume, ErrorKind::kInternal); break;
+      case Step::kFailResumeForNow: host.fail_next(FakeHost::Call::kResume, ErrorKind::kUnavailable); break;
+      case Step::kFailSuspendHook: host.answer_hooks("suspend", 500); break;
+      case Step::kFailResumeHook: host.fail_hooks("resume", ErrorKind::kDeadlineExceeded); break;
       case Step::kMendHooks:
         host.answer_hooks("suspend", 200);
         host.answer_hooks("resume", 200);
@@ -129,21 +107,11 @@ class Story {
         host.hold(FakeHost::Call::kSuspend);
         host.hold(FakeHost::Call::kResume);
         break;
-      case Step::kReleaseHost:
-        release_host();
-        break;
-      case Step::kHoldHooks:
-        host.hold(FakeHost::Call::kHook);
-        break;
-      case Step::kReleaseHooks:
-        host.release(FakeHost::Call::kHook);
-        break;
-      case Step::kSettle:
-        settle();
-        break;
-      case Step::kExit:
-        host.end(id_, host::VmExit());
-        break;
+      case Step::kReleaseHost: release_host(); break;
+      case Step::kHoldHooks: host.hold(FakeHost::Call::kHook); break;
+      case Step::kReleaseHooks: host.release(FakeHost::Call::kHook); break;
+      case Step::kSettle: settle(); break;
+      case Step::kExit: host.end(id_, host::VmExit()); break;
       case Step::kTerminate:
         RC_ASSERT(fixture_.microvms->terminate(kAccount, id_).has_value());
         terminated_ = true;
@@ -183,7 +151,8 @@ class Story {
       RC_ASSERT(!answer);
     }
     if (!answer) {
-      RC_ASSERT(answer.error().message == "The MicroVM " + id_ + " has been terminated and its state cannot be changed.");
+      RC_ASSERT(answer.error().message ==
+                "The MicroVM " + id_ + " has been terminated and its state cannot be changed.");
     }
   }
   // Until nothing is under way, unless something is held.

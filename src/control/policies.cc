@@ -57,8 +57,7 @@ bool ends_on_suspend(const Microvm& microvm) {
 std::string sentence_for(DueAction action, const Microvm& microvm) {
   switch (action) {
     case DueAction::kNothing:
-    case DueAction::kSuspendIdle:
-      return "";
+    case DueAction::kSuspendIdle: return "";
     case DueAction::kTerminateSleepy:
       return fmt::format("The MicroVM was suspended for longer than suspendedDurationSeconds allows ({} seconds).",
                          microvm.idle_policy ? microvm.idle_policy->suspended_duration_seconds : 0);
@@ -99,14 +98,10 @@ std::string sentence_for(const host::VmExit& exit) {
 
 std::string code_for(const host::VmExit& exit) {
   switch (exit.cause) {
-    case host::VmExit::Cause::kApplicationExited:
-      return exit.out_of_memory ? "OUT_OF_MEMORY" : "APPLICATION_EXITED";
-    case host::VmExit::Cause::kVmmDied:
-      return "VMM_DIED";
-    case host::VmExit::Cause::kGuestFailed:
-      return "GUEST_FAILED";
-    case host::VmExit::Cause::kDiskFull:
-      return "DISK_FULL";
+    case host::VmExit::Cause::kApplicationExited: return exit.out_of_memory ? "OUT_OF_MEMORY" : "APPLICATION_EXITED";
+    case host::VmExit::Cause::kVmmDied: return "VMM_DIED";
+    case host::VmExit::Cause::kGuestFailed: return "GUEST_FAILED";
+    case host::VmExit::Cause::kDiskFull: return "DISK_FULL";
   }
   return "";
 }

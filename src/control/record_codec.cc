@@ -166,7 +166,8 @@ Result<json::object> parse_document(const std::string& document) {
 }
 
 tl::unexpected<Error> broken_row(std::string_view what, const std::string& id) {
-  return fail(ErrorKind::kDataLoss, fmt::format("{} {}: a column or member has a value that is none of ours", what, id));
+  return fail(ErrorKind::kDataLoss,
+              fmt::format("{} {}: a column or member has a value that is none of ours", what, id));
 }
 
 // ---- the parts of records ----

@@ -17,7 +17,7 @@ namespace dormouse::store {
 
 struct ImageRow {
   std::string account;
-  std::string id;   // UUID
+  std::string id;    // UUID
   std::string arn;   // unique
   std::string name;  // unique in its account
   std::string state;

@@ -16,18 +16,13 @@ constexpr int kBusyTimeoutMilliseconds = 10'000;  // for another process, e.g. a
 
 ErrorKind kind_of(int code) {
   switch (code & 0xFF) {
-    case SQLITE_CONSTRAINT:
-      return ErrorKind::kConflict;
-    case SQLITE_FULL:
-      return ErrorKind::kResourceExhausted;
+    case SQLITE_CONSTRAINT: return ErrorKind::kConflict;
+    case SQLITE_FULL: return ErrorKind::kResourceExhausted;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return ErrorKind::kUnavailable;
+    case SQLITE_LOCKED: return ErrorKind::kUnavailable;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return ErrorKind::kDataLoss;
-    default:
-      return ErrorKind::kInternal;
+    case SQLITE_NOTADB: return ErrorKind::kDataLoss;
+    default: return ErrorKind::kInternal;
   }
 }
 
@@ -120,12 +115,9 @@ Result<bool> SqliteStatement::step() {
   }
   column_ = 0;
   switch (sqlite3_step(handle_)) {
-    case SQLITE_ROW:
-      return true;
-    case SQLITE_DONE:
-      return false;
-    default:
-      return fail(connection_->last_error("run a statement"));
+    case SQLITE_ROW: return true;
+    case SQLITE_DONE: return false;
+    default: return fail(connection_->last_error("run a statement"));
   }
 }
 

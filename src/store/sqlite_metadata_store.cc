@@ -203,8 +203,7 @@ Status remove_image(SqliteConnection& connection, const std::string& arn) {
 
 Status put_image(SqliteConnection& connection, const ImageRow& row) {
   DM_ASSIGN(auto statement,
-            connection.prepare("INSERT INTO images (" DM_IMAGE_COLUMNS
-                               ") VALUES (?, ?, ?, ?, ?, ?, ?) "
+            connection.prepare("INSERT INTO images (" DM_IMAGE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?) "
                                "ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document"),
             "");
   statement.bind(row.id).bind(row.account).bind(row.arn).bind(row.name).bind(row.state);
@@ -213,8 +212,7 @@ Status put_image(SqliteConnection& connection, const ImageRow& row) {
 
 Status put_version(SqliteConnection& connection, const VersionRow& row) {
   DM_ASSIGN(auto statement,
-            connection.prepare("INSERT INTO versions (" DM_VERSION_COLUMNS
-                               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+            connection.prepare("INSERT INTO versions (" DM_VERSION_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
                                "ON CONFLICT (image_arn, version) DO UPDATE SET state = excluded.state, "
                                "status = excluded.status, document = excluded.document"),
             "");
@@ -225,8 +223,7 @@ Status put_version(SqliteConnection& connection, const VersionRow& row) {
 Status put_build(SqliteConnection& connection, const BuildRow& row) {
   DM_ASSIGN(
       auto statement,
-      connection.prepare("INSERT INTO builds (" DM_BUILD_COLUMNS
-                         ") VALUES (?, ?, ?, ?, ?, ?, ?) "
+      connection.prepare("INSERT INTO builds (" DM_BUILD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?) "
                          "ON CONFLICT (build_id) DO UPDATE SET state = excluded.state, document = excluded.document"),
       "");
   statement.bind(row.build_id).bind(row.account).bind(row.image_arn).bind(row.version).bind(row.state);
@@ -235,8 +232,7 @@ Status put_build(SqliteConnection& connection, const BuildRow& row) {
 
 Status put_microvm(SqliteConnection& connection, const MicrovmRow& row) {
   DM_ASSIGN(auto statement,
-            connection.prepare("INSERT INTO microvms (" DM_MICROVM_COLUMNS
-                               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            connection.prepare("INSERT INTO microvms (" DM_MICROVM_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                                "ON CONFLICT (microvm_id) DO UPDATE SET state = excluded.state, "
                                "terminated = excluded.terminated, terminated_at = excluded.terminated_at, "
                                "document = excluded.document"),
@@ -248,8 +244,7 @@ Status put_microvm(SqliteConnection& connection, const MicrovmRow& row) {
 
 Status insert_token(SqliteConnection& connection, const TokenRow& row) {
   DM_ASSIGN(auto statement,
-            connection.prepare("INSERT INTO tokens (" DM_TOKEN_COLUMNS
-                               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+            connection.prepare("INSERT INTO tokens (" DM_TOKEN_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
                                "ON CONFLICT (account, operation, token) DO UPDATE SET digest = excluded.digest, "
                                "resource = excluded.resource, document = excluded.document, "
                                "created_at = excluded.created_at, expires_at = excluded.expires_at "
@@ -358,14 +353,12 @@ Result<RowPage<ImageRow>> SqliteMetadataStore::list_images(std::string_view acco
   DM_ASSIGN(const auto after, TimePosition::parse(page.after), "");
   const std::lock_guard lock(reader_mutex_);
   DM_ASSIGN(auto statement,
-            reader_->prepare("SELECT " DM_IMAGE_COLUMNS
-                             " FROM images WHERE account = ? AND (created_at, id) < (?, ?) "
+            reader_->prepare("SELECT " DM_IMAGE_COLUMNS " FROM images WHERE account = ? AND (created_at, id) < (?, ?) "
                              "ORDER BY created_at DESC, id DESC LIMIT ?"),
             "list images");
   statement.bind(account).bind(after.created_at).bind(after.id).bind(rows_wanted(page));
-  return read_page<ImageRow>(statement, page, read_image, [](const ImageRow& row) {
-    return TimePosition::format(row.created_at, row.id);
-  });
+  return read_page<ImageRow>(
+      statement, page, read_image, [](const ImageRow& row) { return TimePosition::format(row.created_at, row.id); });
 }
 
 Result<std::vector<ImageRow>> SqliteMetadataStore::images_in_state(std::string_view state, std::size_t limit) const {
@@ -401,16 +394,14 @@ Result<RowPage<VersionRow>> SqliteMetadataStore::list_versions(std::string_view 
                              " FROM versions WHERE image_arn = ? AND ordinal < ? ORDER BY ordinal DESC LIMIT ?"),
             "list versions");
   statement.bind(image_arn).bind(after).bind(rows_wanted(page));
-  return read_page<VersionRow>(statement, page, read_version, [](const VersionRow& row) {
-    return std::to_string(row.ordinal);
-  });
+  return read_page<VersionRow>(
+      statement, page, read_version, [](const VersionRow& row) { return std::to_string(row.ordinal); });
 }
 
 Result<std::optional<BuildRow>> SqliteMetadataStore::build(std::string_view build_id) const {
   const std::lock_guard lock(reader_mutex_);
-  DM_ASSIGN(auto statement,
-            reader_->prepare("SELECT " DM_BUILD_COLUMNS " FROM builds WHERE build_id = ?"),
-            "read a build");
+  DM_ASSIGN(
+      auto statement, reader_->prepare("SELECT " DM_BUILD_COLUMNS " FROM builds WHERE build_id = ?"), "read a build");
   return read_one<BuildRow>(statement.bind(build_id), read_build);
 }
 
@@ -534,10 +525,11 @@ Result<std::optional<TokenRow>> SqliteMetadataStore::token(std::string_view acco
 
 Result<std::size_t> SqliteMetadataStore::remove_tokens_expired_before(WallTime when, std::size_t limit) {
   const std::lock_guard lock(writer_mutex_);
-  DM_ASSIGN(auto statement,
-            writer_->prepare("DELETE FROM tokens WHERE (account, operation, token) IN (SELECT account, operation, token "
-                             "FROM tokens WHERE expires_at < ? LIMIT ?)"),
-            "remove tokens");
+  DM_ASSIGN(
+      auto statement,
+      writer_->prepare("DELETE FROM tokens WHERE (account, operation, token) IN (SELECT account, operation, token "
+                       "FROM tokens WHERE expires_at < ? LIMIT ?)"),
+      "remove tokens");
   DM_TRY(statement.bind(to_number(when)).bind(static_cast<std::int64_t>(limit)).run(), "remove tokens");
   return static_cast<std::size_t>(writer_->changes());
 }

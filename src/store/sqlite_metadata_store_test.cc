@@ -44,8 +44,13 @@ class SqliteMetadataStoreTest : public testing::Test {
   std::filesystem::path file() const { return directory / "metadata.sqlite"; }
 
   static ImageRow image(const std::string& name, const std::string& state = "CREATED") {
-    return {.account = "1", .id = "id-" + name, .arn = "arn:" + name, .name = name, .state = state,
-            .created_at = kTime, .document = "{\"a\":1}"};
+    return {.account = "1",
+            .id = "id-" + name,
+            .arn = "arn:" + name,
+            .name = name,
+            .state = state,
+            .created_at = kTime,
+            .document = "{\"a\":1}"};
   }
   static MicrovmRow microvm(const std::string& id, WallTime created_at = kTime) {
     MicrovmRow row;
@@ -60,8 +65,14 @@ class SqliteMetadataStoreTest : public testing::Test {
     return row;
   }
   static TokenRow token(const std::string& resource, WallTime created_at = kTime) {
-    return {.account = "1", .operation = "Run", .token = "t", .digest = "d", .resource = resource,
-            .document = "{}", .created_at = created_at, .expires_at = created_at + seconds(10)};
+    return {.account = "1",
+            .operation = "Run",
+            .token = "t",
+            .digest = "d",
+            .resource = resource,
+            .document = "{}",
+            .created_at = created_at,
+            .expires_at = created_at + seconds(10)};
   }
   Status put(MicrovmRow row) {
     Changes changes;
@@ -241,7 +252,8 @@ TEST_F(SqliteMetadataStoreTest, LookupsUseIndexes) {
   for (const char* sql :
        {"EXPLAIN QUERY PLAN SELECT * FROM microvms WHERE account = '1' AND (created_at, microvm_id) < (5, 'x') "
         "ORDER BY created_at DESC, microvm_id DESC LIMIT 3",
-        "EXPLAIN QUERY PLAN SELECT * FROM microvms WHERE account = '1' AND image_arn = 'a' AND image_version = '1.0' AND "
+        "EXPLAIN QUERY PLAN SELECT * FROM microvms WHERE account = '1' AND image_arn = 'a' AND image_version = '1.0' "
+        "AND "
         "(created_at, microvm_id) < (5, 'x') ORDER BY created_at DESC, microvm_id DESC LIMIT 3",
         "EXPLAIN QUERY PLAN SELECT * FROM images WHERE account = '1' AND (created_at, id) < (5, 'x') "
         "ORDER BY created_at DESC, id DESC LIMIT 3",

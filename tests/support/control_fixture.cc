@@ -183,19 +183,18 @@ Request::Request(control::Microvms& microvms, const std::string& microvm_id) : s
     state->revoked = true;
     state->changed.notify_all();
   };
-  microvms.acquire(
-      microvm_id,
-      revoked,
-      [state = state_](tl::expected<std::shared_ptr<control::Lease>, control::EndpointRefusal> answer) {
-        const std::lock_guard lock(state->mutex);
-        ++state->answers;
-        if (answer) {
-          state->lease = *std::move(answer);
-        } else {
-          state->refusal = answer.error();
-        }
-        state->changed.notify_all();
-      });
+  microvms.acquire(microvm_id,
+                   revoked,
+                   [state = state_](tl::expected<std::shared_ptr<control::Lease>, control::EndpointRefusal> answer) {
+                     const std::lock_guard lock(state->mutex);
+                     ++state->answers;
+                     if (answer) {
+                       state->lease = *std::move(answer);
+                     } else {
+                       state->refusal = answer.error();
+                     }
+                     state->changed.notify_all();
+                   });
 }
 
 std::string Request::wait() {

@@ -84,7 +84,7 @@ class ControlFixture {
   control::Images::Created create_image(control::ImageSpecification specification);
   control::Images::Created create_image() { return create_image(specification()); }
   control::RunRequest run_request() const;
-  control::Microvm run(const control::RunRequest& request);          // must be accepted
+  control::Microvm run(const control::RunRequest& request);  // must be accepted
   control::Microvm run_to_running(const control::RunRequest& request);
   control::Microvm get(const std::string& microvm_id);
   bool wait_for_build(control::BuildState state, int times = 1);

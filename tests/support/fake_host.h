@@ -24,14 +24,14 @@ class FakeHost final : public host::Host {
   // ---- script ----
   void fail_next(Call call, ErrorKind kind, int times = 1);
   void fail_next_build(host::BuildFailure failure);
-  void hold(Call call);     // calls of this kind wait from now on, until released, cancelled or out of time
+  void hold(Call call);  // calls of this kind wait from now on, until released, cancelled or out of time
   void release(Call call);
-  void answer_hooks(const std::string& name, int status);         // "run"; 200 unless told
-  void fail_hooks(const std::string& name, ErrorKind kind);       // no answer
+  void answer_hooks(const std::string& name, int status);    // "run"; 200 unless told
+  void fail_hooks(const std::string& name, ErrorKind kind);  // no answer
   void set_build_output(std::string text);
   void set_not_ready(std::optional<std::string> reason);
   void set_cannot_hold(std::optional<std::string> reason);
-  void put(const std::string& microvm_id, bool running);  // a VM of an earlier daemon
+  void put(const std::string& microvm_id, bool running);              // a VM of an earlier daemon
   void end(const std::string& microvm_id, const host::VmExit& exit);  // it is gone, and reported so
   void print(const std::string& microvm_id, std::string_view output);
 
