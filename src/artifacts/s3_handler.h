@@ -18,6 +18,7 @@ class S3Handler final : public net::Handler {
   S3Handler(ObjectStore& store, const aws::CredentialStore& credentials, const Clock& clock, const Options& options)
       : service_(store, options), credentials_(credentials), clock_(clock) {
     check_.region = options.region;
+    check_.s3_host_names = options.host_names;
   }
 
   tl::expected<std::unique_ptr<net::Exchange>, net::Response> begin(const net::RequestHead& head) override {

@@ -9,29 +9,11 @@
 #include <fmt/core.h>
 
 #include "aws/encoding.h"
-#include "aws/sigv4.h"
+#include "aws/query_signature_v2.h"
 
 namespace dormouse::artifacts {
 
 namespace {
-
-// The bucket that the Host header names, or "".
-std::string bucket_of_host(const net::RequestHead& head, const std::vector<std::string>& host_names) {
-  std::string host = aws::to_lower(head.headers.find("Host").value_or(""));
-  if (const std::size_t colon = host.rfind(':'); colon != std::string::npos && !host.ends_with(']')) {
-    host.resize(colon);
-  }
-  std::size_t longest = 0;
-  for (const std::string& name : host_names) {
-    if (host == name) {
-      return {};
-    }
-    if (host.size() > name.size() + 1 && host.ends_with("." + name)) {
-      longest = std::max(longest, name.size());
-    }
-  }
-  return longest == 0 ? std::string() : host.substr(0, host.size() - longest - 1);
-}
 
 std::optional<std::uint64_t> to_number(std::string_view text) {
   std::uint64_t value = 0;
@@ -56,7 +38,7 @@ S3Result<S3Request> S3Request::parse(const net::RequestHead& head,
     return refuse(400, "InvalidURI", "Couldn't parse the specified URI.");
   }
   request.parameters_ = *std::move(parameters);
-  request.name_.bucket = bucket_of_host(head, host_names);
+  request.name_.bucket = aws::bucket_of_host(head.headers.find("Host").value_or(""), host_names);
   if (request.name_.bucket.empty()) {
     const std::size_t slash = path->find('/');
     request.name_.bucket = path->substr(0, slash);

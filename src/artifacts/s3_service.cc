@@ -81,7 +81,7 @@ constexpr Operation kOperations[] = {
 
 // Parameters that say nothing about the operation.
 bool is_neutral(std::string_view name, std::string_view value) {
-  return name == "x-id" || name.starts_with("X-Amz-") || name.starts_with("response-") ||
+  return name == "x-id" || name == "AWSAccessKeyId" || name == "Signature" || name == "Expires" || name.starts_with("X-Amz-") || name.starts_with("response-") ||
          (name == "versionId" && value == "null");
 }
 

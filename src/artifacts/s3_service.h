@@ -24,7 +24,7 @@ class S3Service {
   struct Options {
     std::string region = "us-east-1";
     // "<bucket>.<name>" in Host means a bucket; any other host is a path-style address.
-    std::vector<std::string> host_names = {"localhost", "127.0.0.1", "s3.localhost"};
+    std::vector<std::string> host_names = aws::default_s3_host_names();
   };
 
   S3Service(ObjectStore& store, Options options);

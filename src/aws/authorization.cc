@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "aws/encoding.h"
+#include "aws/query_signature_v2.h"
 #include "aws/time.h"
 
 namespace dormouse::aws {
@@ -142,6 +143,22 @@ tl::expected<Authorization, AuthFailure> parse_query_form(const QueryParameters&
   return result;
 }
 
+Authorization parse_version_2(const QueryParameters& parameters) {
+  Authorization result;
+  result.version_2 = true;
+  result.access_key = *find_parameter(parameters, "AWSAccessKeyId");
+  result.signature = *find_parameter(parameters, "Signature");
+  result.scope.service = "s3";
+  result.presigned_for = std::chrono::seconds(0);
+  if (const std::string* expires = find_parameter(parameters, "Expires")) {
+    result.timestamp = *expires;
+  }
+  if (const std::string* token = find_parameter(parameters, "x-amz-security-token")) {
+    result.session_token = *token;
+  }
+  return result;
+}
+
 }  // namespace
 
 const std::string* find_header(const WireRequest& request, std::string_view lower_name) {
@@ -169,6 +186,9 @@ tl::expected<Authorization, AuthFailure> parse_authorization(const WireRequest& 
   const auto parameters = parse_query(request.query);
   if (!parameters) {
     return refuse(AuthFailureKind::kMalformed, "The query string is not percent-encoded correctly.");
+  }
+  if (has_query_signature_v2(*parameters)) {
+    return parse_version_2(*parameters);
   }
   if (find_parameter(*parameters, "X-Amz-Algorithm") == nullptr && find_parameter(*parameters, "X-Amz-Signature") == nullptr) {
     return refuse(AuthFailureKind::kMissingToken, "Missing Authentication Token");

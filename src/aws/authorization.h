@@ -25,6 +25,7 @@ struct Authorization {
   std::string timestamp;                               // "20260102T030405Z"
   std::optional<std::chrono::seconds> presigned_for;   // none: header form
   std::string session_token;
+  bool version_2 = false;  // query_signature_v2.h; timestamp is then the time it expires, in seconds since the epoch
 };
 
 // Reads them without judging them: kMissingToken, kMalformed.

@@ -68,13 +68,20 @@ std::string sha256(std::string_view text) {
 
 std::string sha256_hex(std::string_view text) { return to_hex(sha256(text)); }
 
-std::string hmac_sha256(std::string_view key, std::string_view text) {
+namespace {
+
+std::string hmac(const EVP_MD* digest, std::string_view key, std::string_view text) {
   unsigned char bytes[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   const auto* data = reinterpret_cast<const unsigned char*>(text.data());
-  require(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), data, text.size(), bytes, &size) != nullptr);
+  require(HMAC(digest, key.data(), static_cast<int>(key.size()), data, text.size(), bytes, &size) != nullptr);
   return std::string(bytes, bytes + size);
 }
+
+}  // namespace
+
+std::string hmac_sha256(std::string_view key, std::string_view text) { return hmac(EVP_sha256(), key, text); }
+std::string hmac_sha1(std::string_view key, std::string_view text) { return hmac(EVP_sha1(), key, text); }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

@@ -33,6 +33,7 @@ class Digest {
 std::string sha256(std::string_view text);
 std::string sha256_hex(std::string_view text);
 std::string hmac_sha256(std::string_view key, std::string_view text);
+std::string hmac_sha1(std::string_view key, std::string_view text);
 
 // Compares in a time that depends on the lengths alone.
 bool equal_in_constant_time(std::string_view a, std::string_view b);

@@ -3,6 +3,8 @@
 #include "aws/signature_check.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <utility>
 
 #include <fmt/core.h>
@@ -14,6 +16,9 @@
 namespace dormouse::aws {
 
 namespace {
+
+constexpr const char* kNoSessionTokens =
+    "The security token is invalid: the keys of this server have no session tokens.";
 
 tl::unexpected<AuthFailure> refuse(AuthFailureKind kind, std::string message) {
   return tl::unexpected<AuthFailure>(AuthFailure{kind, std::move(message), {}});
@@ -141,8 +146,7 @@ tl::expected<void, AuthFailure> check_claim(const WireRequest& request,
                                             const CheckOptions& options,
                                             WallTime now) {
   if (!claim.session_token.empty() || find_header(request, "x-amz-security-token") != nullptr) {
-    return refuse(AuthFailureKind::kInvalidSessionToken,
-                  "The security token is invalid: the keys of this server have no session tokens.");
+    return refuse(AuthFailureKind::kInvalidSessionToken, kNoSessionTokens);
   }
   if (claim.scope.region != options.region) {
     const std::string message =
@@ -157,6 +161,32 @@ tl::expected<void, AuthFailure> check_claim(const WireRequest& request,
     return in_time;
   }
   return check_signed_headers(request, claim);
+}
+
+// Time and signature of S3's older presigned form.
+tl::expected<void, AuthFailure> check_version_2(const WireRequest& request,
+                                                const Authorization& claim,
+                                                const Credential& credential,
+                                                const CheckOptions& options,
+                                                WallTime now) {
+  std::int64_t expires = 0;
+  const char* const text_end = claim.timestamp.data() + claim.timestamp.size();
+  const auto [end, error] = std::from_chars(claim.timestamp.data(), text_end, expires);
+  if (error != std::errc() || end != text_end) {
+    return refuse(AuthFailureKind::kMalformed, fmt::format("Expires should be a number, got '{}'", claim.timestamp));
+  }
+  if (!claim.session_token.empty() || find_header(request, "x-amz-security-token") != nullptr) {
+    return refuse(AuthFailureKind::kInvalidSessionToken, kNoSessionTokens);
+  }
+  if (std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count() > expires) {
+    return refuse(AuthFailureKind::kPresignedExpired, "Request has expired");
+  }
+  const QueryParameters parameters = parse_query(request.query).value_or(QueryParameters{});
+  const std::string expected = query_signature_v2(request, parameters, credential.secret, options.s3_host_names);
+  if (!equal_in_constant_time(expected, claim.signature)) {
+    return refuse(AuthFailureKind::kSignatureMismatch, "The signature does not match.");
+  }
+  return {};
 }
 
 }  // namespace
@@ -177,6 +207,17 @@ tl::expected<SignatureCheck, AuthFailure> SignatureCheck::begin(const WireReques
   auto credential = credentials.find(claim->access_key);
   if (!credential) {
     return refuse(AuthFailureKind::kUnknownAccessKey, "The access key is unknown.");
+  }
+  if (claim->version_2) {
+    if (auto checked = check_version_2(request, *claim, *credential, options, now); !checked) {
+      return tl::unexpected<AuthFailure>(std::move(checked).error());
+    }
+    SignatureCheck check;
+    check.mode_ = PayloadMode::kUnsigned;
+    check.signature_verified_ = true;
+    check.authorization_ = *std::move(claim);
+    check.credential_ = *std::move(credential);
+    return check;
   }
   if (auto checked = check_claim(request, *claim, options, now); !checked) {
     return tl::unexpected<AuthFailure>(std::move(checked).error());

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tl/expected.hpp>
 
 #include "aws/auth_failure.h"
 #include "aws/authorization.h"
+#include "aws/query_signature_v2.h"
 #include "aws/sigv4.h"
 
 namespace dormouse::aws {
@@ -47,6 +49,7 @@ struct CheckOptions {
   std::string region;                                    // that requests must be scoped to
   std::chrono::seconds clock_skew_max = std::chrono::minutes(15);
   std::chrono::seconds presigned_max = std::chrono::hours(24 * 7);
+  std::vector<std::string> s3_host_names = default_s3_host_names();
 };
 
 // One request on its way to being believed. begin() decides by the head; where the head does not carry the body's hash (no

@@ -9,34 +9,14 @@
 #include <string>
 
 #include "artifacts/object_store.h"
-#include "artifacts/s3_service.h"
+#include "artifacts/s3_handler.h"
 #include "aws/credentials_file.h"
+#include "base/clock.h"
 #include "net/http_server.h"
 #include "os/worker_pool.h"
 
 namespace dormouse {
 namespace {
-
-class AuthenticatingHandler final : public net::Handler {
- public:
-  AuthenticatingHandler(artifacts::S3Service& service, const aws::CredentialStore& credentials)
-      : service_(service), credentials_(credentials) {}
-
-  tl::expected<std::unique_ptr<net::Exchange>, net::Response> begin(const net::RequestHead& head) override {
-    const aws::WireRequest request{head.method, head.path, head.query, head.headers.fields()};
-    auto check = aws::SignatureCheck::begin(request, credentials_, options_, clock_.wall());
-    if (!check) {
-      return net::refuse(artifacts::S3Service::refusal(head, check.error()));
-    }
-    return service_.begin(head, *std::move(check));
-  }
-
- private:
-  artifacts::S3Service& service_;
-  const aws::CredentialStore& credentials_;
-  const aws::CheckOptions options_{.region = "us-east-1"};
-  const SystemClock clock_;
-};
 
 int serve(const std::filesystem::path& directory) {
   sigset_t signals;
@@ -52,8 +32,7 @@ int serve(const std::filesystem::path& directory) {
     std::fprintf(stderr, "%s\n", (credentials ? store.error() : credentials.error()).message().c_str());
     return 1;
   }
-  artifacts::S3Service service(**store, {});
-  AuthenticatingHandler handler(service, *credentials);
+  artifacts::S3Handler handler(**store, *credentials, clock, {});
   os::WorkerPool workers({});
   net::HttpServer server({.listen = {"127.0.0.1:0"}}, handler, workers);
   if (const Status started = server.start(); !started) {
