@@ -68,7 +68,9 @@ Check check_daemon(const Profile& profile, const os::Context& context) {
     check.remedy = "dormoused --data-dir /var/lib/dormouse";
   } else if (answer->status != 200) {
     check.verdict = Check::Verdict::kNote;
-    check.found = fmt::format("{} is not ready: {}", profile.url, answer->body.substr(0, 300));
+    boost::system::error_code bad;
+    const std::string reason = text_of(boost::json::parse(answer->body, bad), "reason");
+    check.found = fmt::format("{} is not ready: {}", profile.url, reason);
     check.remedy = "wait, or see the daemon's log";
   }
   return check;

@@ -194,9 +194,13 @@ class Daemon:
                 answer.read()
                 return None
         except urllib.error.HTTPError as error:
-            return error.read().decode(errors="replace").strip() or f"HTTP {error.code}"
+            text = error.read().decode(errors="replace").strip()
+            try:
+                return json.loads(text)["reason"]
+            except (ValueError, KeyError, TypeError):
+                return text or f"HTTP {error.code}"
         except OSError as error:
-            return str(error)
+            return f"no answer: {getattr(error, 'reason', error)}"
 
     def wait_ready(self, seconds=READY_SECONDS, progress=None):
         """Returns once a VM can be launched. `progress` is called with each new reason why not yet."""
@@ -208,7 +212,7 @@ class Daemon:
                 return
             if self._process and self._process.poll() is not None:
                 raise DaemonError(f"dormoused ended with {self._process.returncode}:\n{self._log_tail()}")
-            if reason != last and progress:
+            if reason != last and progress and not reason.startswith("no answer"):
                 progress(reason)
             last = reason
             if time.monotonic() > deadline:

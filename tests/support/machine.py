@@ -22,6 +22,8 @@ from .pack import zip_directory
 POLL_SECONDS = 0.05
 BUILD_SECONDS = 900
 ROLE = "arn:aws:iam::000000000000:role/dormouse-build"
+# Sleeps when told to or after an hour, and is woken by traffic.
+WAKES = {"maxIdleDurationSeconds": 3600, "suspendedDurationSeconds": 3600, "autoResumeEnabled": True}
 
 
 class BuildFailed(Exception):
