@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -46,12 +47,22 @@ struct Download {
   int file;
   std::uint64_t left;
   const os::Context* context;
+  CURL* curl;
   bool too_long = false;
+  std::string refusal;  // the start of a body that is not the object
 };
+
+constexpr std::size_t kRefusalBytesMax = 4096;
 
 std::size_t take_body(const char* data, std::size_t size, std::size_t count, void* user) {
   auto& download = *static_cast<Download*>(user);
   const std::size_t bytes = size * count;
+  long status = 0;
+  curl_easy_getinfo(download.curl, CURLINFO_RESPONSE_CODE, &status);
+  if (status != 200) {
+    download.refusal.append(data, std::min(bytes, kRefusalBytesMax - download.refusal.size()));
+    return bytes;
+  }
   if (bytes > download.left) {
     download.too_long = true;
     return 0;
@@ -111,6 +122,10 @@ tl::expected<void, Failure> judge(CURLcode result, long status, const Download& 
                    fmt::format("The object {} could not be fetched from the configured S3 endpoint: {}.",
                                uri,
                                curl_easy_strerror(result)));
+  }
+  if (status == 404 && download.refusal.find("<Code>NoSuchBucket</Code>") != std::string::npos) {
+    const std::string_view path = std::string_view(uri).substr(std::string_view("s3://").size());
+    return failure("S3_NO_SUCH_BUCKET", fmt::format("The bucket {} does not exist.", path.substr(0, path.find('/'))));
   }
   if (status == 404) {
     return failure("S3_NO_SUCH_KEY", fmt::format("The object {} does not exist.", uri));
@@ -203,11 +218,12 @@ tl::expected<void, Failure> ArtifactFetcher::fetch_foreign(const std::string& ur
   const std::string path = parts.prefix + "/" + bucket + "/" + aws::percent_encode(key, aws::Slash::kKeep);
   const HeaderList headers = signed_headers(*foreign_, parts.host, path);
   const std::string url = foreign_->url.substr(0, foreign_->url.find("://") + 3) + parts.host + path;
-  Download download{file->get(), size_bytes_max, &context, false};
   const std::unique_ptr<CURL, CurlDeleter> curl(curl_easy_init());
   if (!curl) {
     return platform_failure(Error(ErrorKind::kInternal, "libcurl does not start"));
   }
+  Download download{
+      .file = file->get(), .left = size_bytes_max, .context = &context, .curl = curl.get(), .too_long = false, .refusal = {}};
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl.get(), CURLOPT_PATH_AS_IS, 1L);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -79,10 +80,12 @@ constexpr Operation kOperations[] = {
     {"POST", Target::kObject, "uploadId", "", {}, complete_multipart_upload, nullptr},
 };
 
-// Parameters that say nothing about the operation.
+// Parameters that say nothing about the operation. content-*: presigned URLs of version 2 repeat these headers.
 bool is_neutral(std::string_view name, std::string_view value) {
-  return name == "x-id" || name == "AWSAccessKeyId" || name == "Signature" || name == "Expires" || name.starts_with("X-Amz-") || name.starts_with("response-") ||
-         (name == "versionId" && value == "null");
+  constexpr std::string_view kNeutral[] = {
+      "x-id", "AWSAccessKeyId", "Signature", "Expires", "content-type", "content-md5"};
+  return std::find(std::begin(kNeutral), std::end(kNeutral), name) != std::end(kNeutral) || name.starts_with("X-Amz-") ||
+         name.starts_with("response-") || (name == "versionId" && value == "null");
 }
 
 Target target_of(const S3Request& request) {
