@@ -55,6 +55,7 @@ struct Golden {
   Credential credential;
   WallTime time;
   std::vector<Vector> vectors;
+  Vector version_2;
 
   const Vector& named(std::string_view name) const {
     for (const Vector& vector : vectors) {
@@ -98,6 +99,12 @@ Golden load() {
                               to_fields(item.at("headers")),
                               to_fields(item.at("unsigned_headers"))});
   }
+  const json::value& older = document.at("version_2");
+  golden.version_2.method = json::value_to<std::string>(older.at("method"));
+  golden.version_2.path = json::value_to<std::string>(older.at("path"));
+  golden.version_2.query = json::value_to<std::string>(older.at("query"));
+  golden.version_2.service = "s3";
+  golden.version_2.headers = {{"Host", json::value_to<std::string>(older.at("host"))}};
   return golden;
 }
 
@@ -318,6 +325,31 @@ TEST_F(SigV4Test, QueryThatCannotBeDecodedIsRefused) {
   vector.query = "a=%zz";
   expect_refused(
       vector, 403, "IncompleteSignatureException", "The query string is not percent-encoded correctly.");
+}
+
+TEST_F(SigV4Test, OlderPresignedUrlIsGoodUntilItExpiresAndForNothingElse) {
+  const Vector& vector = golden_.version_2;
+  const auto believed = check(vector, golden_.time + std::chrono::seconds(3600), "");
+  ASSERT_TRUE(believed) << believed.error().message;
+  EXPECT_EQ(believed->service(), "s3");
+  EXPECT_TRUE(believed->presigned());
+
+  const auto expired = check(vector, golden_.time + std::chrono::seconds(3601), "");
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(to_s3_error(expired.error()).message, "Request has expired");
+
+  Vector path = vector, method = vector, subresource = vector, header = vector, bucket = vector, later = vector;
+  path.path += "x";
+  method.method = "DELETE";
+  subresource.query += "&uploads";
+  header.headers.emplace_back("x-amz-acl", "private");
+  bucket.headers[0].second = "other.localhost:9600";
+  later.query.replace(later.query.find("Expires=1"), 9, "Expires=2");
+  for (const Vector& changed : {path, method, subresource, header, bucket, later}) {
+    const auto checked = check(changed);
+    ASSERT_FALSE(checked) << changed.query;
+    EXPECT_EQ(checked.error().kind, AuthFailureKind::kSignatureMismatch);
+  }
 }
 
 // The example of the S3 API reference, "Transferring payload in multiple chunks".

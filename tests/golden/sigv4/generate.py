@@ -74,11 +74,21 @@ VECTORS = [
 ]
 
 
+def version_2():
+    """A presigned URL of S3's older form; it expires an hour after NOW."""
+    botocore.auth.time.time = NOW.timestamp
+    url = HOST + "/bucket/a%20b?response-content-type=text%2Fplain&prefix=x"
+    request = AWSRequest(method="GET", url=url)
+    botocore.auth.HmacV1QueryAuth(Credentials(ACCESS_KEY, SECRET), expires=3600).add_auth(request)
+    parts = urlsplit(request.url)
+    return {"method": "GET", "host": "127.0.0.1:9600", "path": parts.path, "query": parts.query}
+
+
 def main():
     freeze_time()
     vectors = [vector(*arguments) for arguments in VECTORS]
     json.dump({"botocore": botocore.__version__, "access_key": ACCESS_KEY, "secret": SECRET,
-               "time": NOW.strftime("%Y%m%dT%H%M%SZ"), "vectors": vectors}, sys.stdout, indent=1)
+               "time": NOW.strftime("%Y%m%dT%H%M%SZ"), "vectors": vectors, "version_2": version_2()}, sys.stdout, indent=1)
     print()
 
 
