@@ -18,6 +18,9 @@ constexpr std::array<std::string_view, 12> kMonths = {
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 
+// WallTime counts nanoseconds in 64 bits, which end in the year 2262.
+constexpr int kYearMin = 1970, kYearMax = 2200;
+
 struct Parts {
   int year = 0;
   unsigned month = 0, day = 0;
@@ -42,7 +45,7 @@ Parts split(WallTime time) {
 
 std::optional<WallTime> join(const Parts& parts) {
   const chrono::year_month_day date(chrono::year(parts.year), chrono::month(parts.month), chrono::day(parts.day));
-  if (!date.ok() || parts.hour > 23 || parts.minute > 59 || parts.second > 59) {
+  if (parts.year < kYearMin || parts.year > kYearMax || !date.ok() || parts.hour > 23 || parts.minute > 59 || parts.second > 59) {
     return std::nullopt;
   }
   return chrono::sys_days(date) + chrono::hours(parts.hour) + chrono::minutes(parts.minute) +

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The spellings of a point in time on AWS wires. All are UTC; parsing accepts exactly the form that formatting makes.
+// The spellings of a point in time on AWS wires. All are UTC; parsing accepts exactly the form that formatting makes,
+// in the years 1970 to 2200.
 
 #pragma once
 
