@@ -246,11 +246,11 @@ Daemon::~Daemon() {
   if (parts_->endpoint_server) {
     parts_->endpoint_server->stop();
   }
-  if (parts_->images) {
-    parts_->images->stop();
-  }
   if (parts_->microvms) {
     parts_->microvms->stop();
+  }
+  if (parts_->images) {
+    parts_->images->stop();
   }
 }
 

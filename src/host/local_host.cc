@@ -184,7 +184,7 @@ void LocalHost::prepare_base() {
     not_ready_.reset();
     return {};
   }();
-  if (!prepared) {
+  if (!prepared && prepared.error().kind() != ErrorKind::kCancelled) {
     log::error("the managed base cannot be made", {{"error", prepared.error().message()}});
     set_not_ready("the managed base image cannot be made: " + prepared.error().message() +
                   "; see `dormouse doctor`, then restart the daemon");
@@ -256,15 +256,10 @@ Result<std::shared_ptr<Guest>> LocalHost::running(const std::string& microvm_id)
 // A clone's memory grows as it writes, up to its peak: it must fit the machine, and there must be room to begin with.
 Status LocalHost::admit(const LaunchRequest& request) const {
   DM_ASSIGN(const snapshot::SnapshotManifest manifest, snapshot::read_snapshot(request.snapshot), "");
-  DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
-  const std::uint64_t peak = std::uint64_t{manifest.model.memory_mib} << 20U;
-  if (peak + kMemoryReserveBytes > memory.total_bytes) {
-    return fail(ErrorKind::kResourceExhausted,
-                fmt::format("the VM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller "
-                            "minimumMemoryInMiB",
-                            peak >> 20U,
-                            memory.total_bytes >> 20U));
+  if (auto reason = cannot_hold(MachineSize{manifest.model.memory_mib, manifest.model.vcpus, 0})) {
+    return fail(ErrorKind::kResourceExhausted, *std::move(reason));
   }
+  DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
   if (memory.available_bytes < kMemoryReserveBytes) {
     return fail(ErrorKind::kResourceExhausted,
                 fmt::format("the host has {} MiB of memory left, and a launch must leave {} MiB: suspend or terminate VMs",
@@ -272,6 +267,18 @@ Status LocalHost::admit(const LaunchRequest& request) const {
                             kMemoryReserveBytes >> 20U));
   }
   return {};
+}
+
+std::optional<std::string> LocalHost::cannot_hold(const MachineSize& size) const {
+  const auto memory = os::read_memory_facts();
+  const std::uint64_t peak = std::uint64_t{size.memory_mib} << 20U;
+  if (!memory || peak + kMemoryReserveBytes <= memory->total_bytes) {
+    return std::nullopt;
+  }
+  return fmt::format("the VM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller "
+                     "minimumMemoryInMiB",
+                     peak >> 20U,
+                     memory->total_bytes >> 20U);
 }
 
 Result<LaunchResult> LocalHost::launch(const LaunchRequest& request, const os::Context& context) {

@@ -59,6 +59,7 @@ class LocalHost final : public Host {
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
   std::optional<std::string> not_ready() const override;
+  std::optional<std::string> cannot_hold(const MachineSize& size) const override;
   Isolation isolation() const override;
   std::string isolation_reason() const override { return engine_.acceleration_reason; }
   void on_exit(ExitHandler handler) override;

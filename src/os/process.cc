@@ -90,6 +90,19 @@ Result<Process> Process::spawn(const SpawnRequest& request) {
   for (std::size_t i = 0; i < moved.size(); ++i) {
     ::posix_spawn_file_actions_adddup2(&actions, moved[i].get(), request.descriptors[i].second);
   }
+  // Everything else is closed, whether it was opened with O_CLOEXEC or not: libraries open descriptors too, and a VMM that
+  // inherited a listening socket would keep its port after the daemon's end.
+  int top = 2;
+  for (const auto& [ours, theirs] : request.descriptors) {
+    top = std::max(top, theirs);
+  }
+  for (int number = 0; number <= top; ++number) {
+    const auto named = [&](const std::pair<int, int>& entry) { return entry.second == number; };
+    if (std::none_of(request.descriptors.begin(), request.descriptors.end(), named)) {
+      ::posix_spawn_file_actions_addclose(&actions, number);
+    }
+  }
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, top + 1);
   sigset_t none;
   sigset_t defaults;
   ::sigemptyset(&none);

@@ -38,14 +38,15 @@ Result<long> run_loop(const std::string& launcher, const os::Context& context) {
   if (!end) {
     process.kill(SIGKILL);
     (void)process.wait(os::Context::with_timeout(std::chrono::seconds(5)));
-    return fail(std::move(end).error());
+    return fail(ErrorKind::kDeadlineExceeded,
+                fmt::format("it did not end within {} ms", std::chrono::milliseconds(20 * kLoopMax).count()));
   }
   std::array<char, 32> text{};
   const ssize_t got = ::read(read_end.get(), text.data(), text.size());
   long microseconds = 0;
   if (end->exit_code != 0 || got <= 0 ||
       std::from_chars(text.data(), text.data() + got, microseconds).ec != std::errc()) {
-    return fail(ErrorKind::kUnavailable, "the guest loop ended with " + end->describe());
+    return fail(ErrorKind::kUnavailable, "it ended with " + end->describe());
   }
   return microseconds;
 }
@@ -92,7 +93,7 @@ Result<AccelerationVerdict> choose_acceleration(const std::string& wanted,
   if (!took) {
     return AccelerationVerdict{
         Acceleration::kTcg,
-        fmt::format("/dev/kvm opens, but a guest loop on it did not end ({})", took.error().message())};
+        fmt::format("/dev/kvm opens, but does not run a guest loop: {}", took.error().message())};
   }
   const auto limit = std::chrono::duration_cast<std::chrono::microseconds>(kLoopMax).count();
   if (*took > limit) {
