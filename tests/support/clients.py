@@ -13,6 +13,10 @@ from .daemon import ROOT, clean_environment
 CACHE = pathlib.Path(os.environ.get("DORMOUSE_CACHE_DIRECTORY", "/var/cache/dormouse")) / "clients"
 
 
+# As the caller gave it, with how registries are reached: run_with() takes away what AWS clients would read.
+_GIVEN_ENVIRONMENT = dict(os.environ)
+
+
 def _made_once(name, key, make):
     """CACHE/name-<hash of key>, filled by make(directory) beforehand and published by a rename."""
     directory = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
@@ -32,8 +36,7 @@ def _run(command, **options):
 
 
 def _registry_environment():
-    """The caller's environment: how registries are reached (mirror, certificates) is set there."""
-    environment = dict(os.environ)
+    environment = dict(_GIVEN_ENVIRONMENT)
     environment.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", npm_config_update_notifier="false")
     return environment
 
@@ -70,7 +73,8 @@ def javascript(package_directory):
         environment = _registry_environment()
         environment["PATH"] = f"{bin_directory}:{environment['PATH']}"
         _run(
-            [str(bin_directory / "npm"), "ci" if lock.exists() else "install", "--no-audit", "--no-fund", "--ignore-scripts"],
+            [str(bin_directory / "npm"), "ci" if lock.exists() else "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+            + ["--fetch-timeout=60000", "--fetch-retries=2"],
             cwd=directory,
             env=environment,
         )
