@@ -38,8 +38,9 @@ tl::unexpected<Failure> platform_failure(const Error& error) {
 }
 
 tl::unexpected<Failure> too_long(const std::string& uri, std::uint64_t size_bytes_max) {
-  return failure("S3_INVALID_OBJECT",
-                 fmt::format("The object {} is longer than {} MiB, the limit for an artifact.", uri, size_bytes_max >> 20U));
+  return failure(
+      "S3_INVALID_OBJECT",
+      fmt::format("The object {} is longer than {} MiB, the limit for an artifact.", uri, size_bytes_max >> 20U));
 }
 
 // What one download writes to, and how far it may go.
@@ -195,7 +196,8 @@ tl::expected<void, Failure> ArtifactFetcher::fetch_local(const ObjectStore::Open
       if (got == 0) {
         return {};
       }
-      DM_TRY(os::write_all(file.get(), std::string_view(piece.data(), static_cast<std::size_t>(got)), target.string()), "");
+      DM_TRY(os::write_all(file.get(), std::string_view(piece.data(), static_cast<std::size_t>(got)), target.string()),
+             "");
     }
   }();
   if (!copied) {
@@ -222,8 +224,12 @@ tl::expected<void, Failure> ArtifactFetcher::fetch_foreign(const std::string& ur
   if (!curl) {
     return platform_failure(Error(ErrorKind::kInternal, "libcurl does not start"));
   }
-  Download download{
-      .file = file->get(), .left = size_bytes_max, .context = &context, .curl = curl.get(), .too_long = false, .refusal = {}};
+  Download download{.file = file->get(),
+                    .left = size_bytes_max,
+                    .context = &context,
+                    .curl = curl.get(),
+                    .too_long = false,
+                    .refusal = {}};
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl.get(), CURLOPT_PATH_AS_IS, 1L);

@@ -70,12 +70,13 @@ class ArtifactFetcherTest : public ::testing::Test {
   }
 
   // The file's content, or "code: sentence".
-  std::string fetch(const std::optional<ForeignS3>& foreign, const std::string& uri, std::uint64_t size_max = 1U << 20U) {
+  std::string fetch(const std::optional<ForeignS3>& foreign,
+                    const std::string& uri,
+                    std::uint64_t size_max = 1U << 20U) {
     ArtifactFetcher fetcher(*local_, foreign);
     const auto target = directory_ / "target";
     std::filesystem::remove(target);
-    const auto fetched =
-        fetcher.fetch("a", uri, target, size_max, os::Context::with_timeout(std::chrono::seconds(30)));
+    const auto fetched = fetcher.fetch("a", uri, target, size_max, os::Context::with_timeout(std::chrono::seconds(30)));
     return fetched ? os::read_file(target).value() : fetched.error().code + ": " + fetched.error().sentence;
   }
 
@@ -98,7 +99,8 @@ TEST_F(ArtifactFetcherTest, EachFailureHasItsCode) {
   EXPECT_EQ(fetch(elsewhere(), "s3://here/absent"), "S3_NO_SUCH_KEY: The object s3://here/absent does not exist.");
   EXPECT_EQ(fetch(elsewhere(), "s3://there/absent"), "S3_NO_SUCH_KEY: The object s3://there/absent does not exist.");
   EXPECT_EQ(fetch(elsewhere(), "s3://nowhere/k"), "S3_NO_SUCH_BUCKET: The bucket nowhere does not exist.");
-  EXPECT_TRUE(fetch(std::nullopt, "s3://there/k").starts_with("S3_NO_SUCH_BUCKET: The bucket there does not exist here"));
+  EXPECT_TRUE(
+      fetch(std::nullopt, "s3://there/k").starts_with("S3_NO_SUCH_BUCKET: The bucket there does not exist here"));
   ForeignS3 wrong = elsewhere();
   wrong.credential.secret = "wrong";
   EXPECT_EQ(fetch(wrong, "s3://there/k"), "S3_ACCESS_DENIED: Access to the object s3://there/k was denied.");

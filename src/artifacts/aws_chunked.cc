@@ -64,8 +64,7 @@ Status AwsChunkedDecoder::decode(std::span<const std::byte> bytes, const Sink& s
 
 Status AwsChunkedDecoder::take_line(std::string_view line) {
   switch (state_) {
-    case State::kSizeLine:
-      return begin_chunk(line);
+    case State::kSizeLine: return begin_chunk(line);
     case State::kBytesEnd:
       if (!line.empty()) {
         return malformed("a chunk is longer than its size says");
@@ -90,8 +89,7 @@ Status AwsChunkedDecoder::take_line(std::string_view line) {
       return {};
     }
     case State::kBytes:
-    case State::kComplete:
-      break;
+    case State::kComplete: break;
   }
   return malformed("unexpected line");
 }

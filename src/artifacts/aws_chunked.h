@@ -41,7 +41,7 @@ class AwsChunkedDecoder {
   Status decode(std::span<const std::byte> bytes, const Sink& sink);
   Status finish() const;  // whether the body was complete
 
-  std::uint64_t size() const { return size_; }          // bytes handed out
+  std::uint64_t size() const { return size_; }            // bytes handed out
   const Trailers& trailers() const { return trailers_; }  // names in lower case
 
  private:
@@ -57,8 +57,8 @@ class AwsChunkedDecoder {
 
   std::optional<aws::ChunkSignatures> signatures_;
   State state_ = State::kSizeLine;
-  std::string line_;              // of which the end has not come
-  std::uint64_t remaining_ = 0;   // bytes of the present chunk
+  std::string line_;             // of which the end has not come
+  std::uint64_t remaining_ = 0;  // bytes of the present chunk
   bool last_chunk_ = false;
   std::string chunk_signature_;
   aws::Digest chunk_digest_{aws::DigestAlgorithm::kSha256};

@@ -29,7 +29,8 @@ std::string random_id() {
 
 void unlink_or_log(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) != 0) {
-    log::warning("a blob is left behind", {{"path", path.native()}, {"reason", fail_errno("unlink").value().message()}});
+    log::warning("a blob is left behind",
+                 {{"path", path.native()}, {"reason", fail_errno("unlink").value().message()}});
   }
 }
 

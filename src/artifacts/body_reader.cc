@@ -25,7 +25,8 @@ S3Result<ChecksumAlgorithm> parse_algorithm(std::string_view name) {
   if (const auto algorithm = parse_checksum_algorithm(name)) {
     return *algorithm;
   }
-  return refuse(400, "InvalidRequest", fmt::format("Checksum algorithm '{}' is not supported; use {}", name, kKnownAlgorithms));
+  return refuse(
+      400, "InvalidRequest", fmt::format("Checksum algorithm '{}' is not supported; use {}", name, kKnownAlgorithms));
 }
 
 tl::unexpected<S3Error> bad_digest(std::string_view what) {
@@ -87,7 +88,9 @@ S3Result<void> BodyReader::read_checksum_headers(const net::Headers& headers) {
     const std::string lower = aws::to_lower(field);
     if (lower.starts_with(kChecksumPrefix) && !is_checksum_setting(lower)) {
       if (!name.empty()) {
-        return refuse(400, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+        return refuse(400,
+                      "InvalidRequest",
+                      "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
       }
       name = lower.substr(kChecksumPrefix.size());
       expected_checksum_ = value;
@@ -151,9 +154,7 @@ S3Result<void> BodyReader::check_sizes() {
     }
   }
   if (expected_size_ && *expected_size_ != size_) {
-    return refuse(400,
-                  "IncompleteBody",
-                  fmt::format("You provided {} bytes and announced {}", size_, *expected_size_));
+    return refuse(400, "IncompleteBody", fmt::format("You provided {} bytes and announced {}", size_, *expected_size_));
   }
   return {};
 }
@@ -169,7 +170,10 @@ S3Result<std::optional<StoredChecksum>> BodyReader::check_checksum() {
       }
     }
     if (!expected_checksum_) {
-      return refuse(400, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.");
+      return refuse(
+          400,
+          "MalformedTrailerError",
+          "The request contained trailing data that was not well-formed or did not conform to our published schema.");
     }
   }
   const std::string value = aws::to_base64(checksum_->finish());

@@ -36,8 +36,8 @@ class BodyReader {
 
   struct Verified {
     std::uint64_t size = 0;
-    std::string md5;                          // raw bytes
-    std::optional<StoredChecksum> checksum;   // what the client gave, or the default
+    std::string md5;                         // raw bytes
+    std::optional<StoredChecksum> checksum;  // what the client gave, or the default
   };
   S3Result<Verified> finish();
 
@@ -51,9 +51,9 @@ class BodyReader {
 
   aws::SignatureCheck signature_;
   std::uint64_t size_bytes_max_ = 0;
-  std::optional<std::uint64_t> expected_size_;      // of the decoded body
-  std::optional<std::string> expected_md5_;         // raw bytes
-  std::optional<std::string> expected_checksum_;    // base64; none yet when it comes in the trailer
+  std::optional<std::uint64_t> expected_size_;    // of the decoded body
+  std::optional<std::string> expected_md5_;       // raw bytes
+  std::optional<std::string> expected_checksum_;  // base64; none yet when it comes in the trailer
   bool checksum_in_trailer_ = false;
 
   std::optional<AwsChunkedDecoder> decoder_;

@@ -17,8 +17,7 @@ namespace {
 
 using Crc32 = boost::crc_32_type;
 using Crc32c = boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true>;
-using Crc64Nvme =
-    boost::crc_optimal<64, 0xAD93D23594C93659, 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF, true, true>;
+using Crc64Nvme = boost::crc_optimal<64, 0xAD93D23594C93659, 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF, true, true>;
 
 std::string to_bytes(std::uint64_t value, int size) {
   std::string bytes;
@@ -32,16 +31,11 @@ std::string to_bytes(std::uint64_t value, int size) {
 
 std::string_view to_string(ChecksumAlgorithm algorithm) {
   switch (algorithm) {
-    case ChecksumAlgorithm::kCrc32:
-      return "CRC32";
-    case ChecksumAlgorithm::kCrc32c:
-      return "CRC32C";
-    case ChecksumAlgorithm::kCrc64Nvme:
-      return "CRC64NVME";
-    case ChecksumAlgorithm::kSha1:
-      return "SHA1";
-    case ChecksumAlgorithm::kSha256:
-      return "SHA256";
+    case ChecksumAlgorithm::kCrc32: return "CRC32";
+    case ChecksumAlgorithm::kCrc32c: return "CRC32C";
+    case ChecksumAlgorithm::kCrc64Nvme: return "CRC64NVME";
+    case ChecksumAlgorithm::kSha1: return "SHA1";
+    case ChecksumAlgorithm::kSha256: return "SHA256";
   }
   return "";
 }
@@ -71,15 +65,9 @@ struct Checksum::State {
 
 Checksum::Checksum(ChecksumAlgorithm algorithm) : algorithm_(algorithm) {
   switch (algorithm) {
-    case ChecksumAlgorithm::kCrc32:
-      state_ = std::make_unique<State>(State{Crc32()});
-      break;
-    case ChecksumAlgorithm::kCrc32c:
-      state_ = std::make_unique<State>(State{Crc32c()});
-      break;
-    case ChecksumAlgorithm::kCrc64Nvme:
-      state_ = std::make_unique<State>(State{Crc64Nvme()});
-      break;
+    case ChecksumAlgorithm::kCrc32: state_ = std::make_unique<State>(State{Crc32()}); break;
+    case ChecksumAlgorithm::kCrc32c: state_ = std::make_unique<State>(State{Crc32c()}); break;
+    case ChecksumAlgorithm::kCrc64Nvme: state_ = std::make_unique<State>(State{Crc64Nvme()}); break;
     case ChecksumAlgorithm::kSha1:
       state_ = std::make_unique<State>(State{aws::Digest(aws::DigestAlgorithm::kSha1)});
       break;

@@ -20,10 +20,10 @@ inline constexpr std::array kChecksumAlgorithms = {ChecksumAlgorithm::kCrc32,
                                                    ChecksumAlgorithm::kSha1,
                                                    ChecksumAlgorithm::kSha256};
 
-std::string_view to_string(ChecksumAlgorithm algorithm);                                 // "CRC32"
-std::optional<ChecksumAlgorithm> parse_checksum_algorithm(std::string_view name);        // in any case
-std::string checksum_header(ChecksumAlgorithm algorithm);                                // "x-amz-checksum-crc32"
-std::string checksum_element(ChecksumAlgorithm algorithm);                               // "ChecksumCRC32"
+std::string_view to_string(ChecksumAlgorithm algorithm);                           // "CRC32"
+std::optional<ChecksumAlgorithm> parse_checksum_algorithm(std::string_view name);  // in any case
+std::string checksum_header(ChecksumAlgorithm algorithm);                          // "x-amz-checksum-crc32"
+std::string checksum_element(ChecksumAlgorithm algorithm);                         // "ChecksumCRC32"
 bool is_crc(ChecksumAlgorithm algorithm);
 
 // A checksum over bytes that come in pieces.

@@ -44,8 +44,7 @@ Result<Listing> list(const ObjectStore& store,
     for (Object& object : batch) {
       const std::size_t position =
           query.delimiter.empty() ? std::string::npos : object.key.find(query.delimiter, query.prefix.size());
-      std::string common =
-          position == std::string::npos ? "" : object.key.substr(0, position + query.delimiter.size());
+      std::string common = position == std::string::npos ? "" : object.key.substr(0, position + query.delimiter.size());
       if (!common.empty()) {
         from = std::max(from, after_prefix(common));
         if (common <= query.after || (!listing.common_prefixes.empty() && common == listing.common_prefixes.back())) {

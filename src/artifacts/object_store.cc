@@ -82,7 +82,8 @@ Status ObjectStore::require_bucket(const std::string& account, const std::string
 
 Status ObjectStore::create_bucket(const std::string& account, const std::string& bucket) {
   const std::lock_guard lock(mutex_);
-  DM_ASSIGN(auto insert, index_->prepare("INSERT OR IGNORE INTO buckets (account, name, created) VALUES (?, ?, ?)"), "");
+  DM_ASSIGN(
+      auto insert, index_->prepare("INSERT OR IGNORE INTO buckets (account, name, created) VALUES (?, ?, ?)"), "");
   DM_TRY(insert.bind(account).bind(bucket).bind(to_column(clock_.wall())).run(), "create a bucket");
   if (index_->changes() == 0) {
     return fail(ErrorKind::kConflict, fmt::format("bucket '{}' exists already", bucket));

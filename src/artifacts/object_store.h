@@ -59,8 +59,8 @@ struct ObjectName {
 
 // What must hold of the present object for a put to happen.
 struct PutCondition {
-  bool absent = false;                // If-None-Match: *
-  std::optional<std::string> etag;    // If-Match
+  bool absent = false;              // If-None-Match: *
+  std::optional<std::string> etag;  // If-Match
 };
 
 struct Upload {
@@ -134,7 +134,10 @@ class ObjectStore {
                                            std::size_t limit) const;
   Result<Part> put_part(const ObjectName& name, const std::string& id, Part part, BlobWriter& blob);
   // Parts with a number greater than `after`.
-  Result<std::vector<Part>> list_parts(const ObjectName& name, const std::string& id, int after, std::size_t limit) const;
+  Result<std::vector<Part>> list_parts(const ObjectName& name,
+                                       const std::string& id,
+                                       int after,
+                                       std::size_t limit) const;
   // Copies the named parts, in this order, to `blob`.
   Status concatenate(const ObjectName& name,
                      const std::string& id,
@@ -142,11 +145,8 @@ class ObjectStore {
                      BlobWriter& blob,
                      Checksum* checksum) const;
   // put() of the concatenated parts, and the end of the upload, in one step.
-  Result<Object> complete_upload(const ObjectName& name,
-                                 const std::string& id,
-                                 Object object,
-                                 BlobWriter& blob,
-                                 const PutCondition& condition);
+  Result<Object> complete_upload(
+      const ObjectName& name, const std::string& id, Object object, BlobWriter& blob, const PutCondition& condition);
   Status abort_upload(const ObjectName& name, const std::string& id);
 
  private:

@@ -141,7 +141,8 @@ TEST_F(ObjectStoreTest, OldUploadsGoAtTheNextStart) {
   const auto id = store_->begin_upload(name, {});
   ASSERT_TRUE(id);
   auto blob = store_->new_blob();
-  ASSERT_TRUE(store_->put_part(name, *id, {.number = 1, .size = 0, .etag = "e", .modified = {}, .checksum = {}}, **blob));
+  ASSERT_TRUE(
+      store_->put_part(name, *id, {.number = 1, .size = 0, .etag = "e", .modified = {}, .checksum = {}}, **blob));
   clock_.now += ObjectStore::kUploadAgeMax;
   reopen();
   EXPECT_TRUE(store_->upload(name, *id));

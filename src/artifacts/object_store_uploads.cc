@@ -2,9 +2,9 @@
 //
 // The multipart uploads of ObjectStore.
 
-#include <cerrno>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include <fmt/core.h>
@@ -215,11 +215,8 @@ Result<std::vector<std::string>> ObjectStore::remove_upload_rows(const std::stri
   return blobs;
 }
 
-Result<Object> ObjectStore::complete_upload(const ObjectName& name,
-                                            const std::string& id,
-                                            Object object,
-                                            BlobWriter& blob,
-                                            const PutCondition& condition) {
+Result<Object> ObjectStore::complete_upload(
+    const ObjectName& name, const std::string& id, Object object, BlobWriter& blob, const PutCondition& condition) {
   DM_TRY(blob.publish(), "complete an upload");
   ScopeExit abandon([&] { blobs_.remove(blob.id()); });
   object.key = name.key;

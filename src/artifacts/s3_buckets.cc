@@ -19,9 +19,8 @@ constexpr int kListMax = 1000;
 constexpr int kDeleteMax = 1000;
 
 tl::unexpected<S3Error> malformed_xml() {
-  return refuse(400,
-                "MalformedXML",
-                "The XML you provided was not well-formed or did not validate against our published schema");
+  return refuse(
+      400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
 }
 
 void write_owner(XmlWriter& xml, const std::string& account) {
@@ -73,8 +72,8 @@ S3Answer list_buckets(const S3Context& context, const S3Request& request, std::s
 
 S3Answer create_bucket(const S3Context& context, const S3Request& request, std::string_view body) {
   if (!is_bucket_name(request.bucket())) {
-    return tl::unexpected<S3Error>(S3Error{
-        400, "InvalidBucketName", "The specified bucket is not valid.", {{"BucketName", request.bucket()}}});
+    return tl::unexpected<S3Error>(
+        S3Error{400, "InvalidBucketName", "The specified bucket is not valid.", {{"BucketName", request.bucket()}}});
   }
   if (!body.empty()) {
     pugi::xml_document document;
@@ -83,11 +82,12 @@ S3Answer create_bucket(const S3Context& context, const S3Request& request, std::
     }
     const std::string region = document.child("CreateBucketConfiguration").child_value("LocationConstraint");
     if (!region.empty() && region != context.region) {
-      return refuse(400,
-                    "IllegalLocationConstraintException",
-                    fmt::format("The {} location constraint is incompatible for the region specific endpoint this request "
-                                "was sent to.",
-                                region));
+      return refuse(
+          400,
+          "IllegalLocationConstraintException",
+          fmt::format("The {} location constraint is incompatible for the region specific endpoint this request "
+                      "was sent to.",
+                      region));
     }
   }
   if (const Status created = context.store.create_bucket(request.account(), request.bucket()); !created) {
@@ -115,10 +115,8 @@ S3Answer head_bucket(const S3Context& context, const S3Request& request, std::st
 S3Answer delete_bucket(const S3Context& context, const S3Request& request, std::string_view) {
   if (const Status removed = context.store.remove_bucket(request.account(), request.bucket()); !removed) {
     if (removed.error().kind() == ErrorKind::kConflict) {
-      return tl::unexpected<S3Error>(S3Error{409,
-                                             "BucketNotEmpty",
-                                             "The bucket you tried to delete is not empty",
-                                             {{"BucketName", request.bucket()}}});
+      return tl::unexpected<S3Error>(S3Error{
+          409, "BucketNotEmpty", "The bucket you tried to delete is not empty", {{"BucketName", request.bucket()}}});
     }
     return tl::unexpected<S3Error>(to_s3_error(removed.error()));
   }

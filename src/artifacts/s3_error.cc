@@ -14,19 +14,18 @@ S3Error to_s3_error(const Error& error) {
       return {404, "NoSuchBucket", "The specified bucket does not exist", {}};
     }
     if (message.find("NoSuchUpload") != std::string::npos) {
-      return {404,
-              "NoSuchUpload",
-              "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
-              "completed.",
-              {}};
+      return {
+          404,
+          "NoSuchUpload",
+          "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
+          "completed.",
+          {}};
     }
     return {404, "NoSuchKey", "The specified key does not exist.", {}};
   }
   switch (error.kind()) {
-    case ErrorKind::kInvalidArgument:
-      return {400, "InvalidRequest", message, {}};
-    case ErrorKind::kPermissionDenied:
-      return {403, "SignatureDoesNotMatch", message, {}};
+    case ErrorKind::kInvalidArgument: return {400, "InvalidRequest", message, {}};
+    case ErrorKind::kPermissionDenied: return {403, "SignatureDoesNotMatch", message, {}};
     case ErrorKind::kConflict:
       return {412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", {}};
     case ErrorKind::kResourceExhausted:

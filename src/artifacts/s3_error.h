@@ -18,7 +18,7 @@ namespace dormouse::artifacts {
 // A refusal in S3's terms ("Error Responses", S3 API reference).
 struct S3Error {
   int status = 500;
-  std::string code;     // "NoSuchKey"
+  std::string code;  // "NoSuchKey"
   std::string message;
   std::vector<std::pair<std::string, std::string>> details;  // further XML elements, e.g. BucketName
 };

@@ -126,10 +126,7 @@ std::optional<StoredChecksum> composite_checksum(ChecksumAlgorithm algorithm, co
 std::string multipart_etag(const std::vector<Part>& parts) {
   aws::Digest md5(aws::DigestAlgorithm::kMd5);
   for (const Part& part : parts) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < part.etag.size(); i += 2) {
-      bytes += static_cast<char>(std::stoi(part.etag.substr(i, 2), nullptr, 16));
-    }
+    const std::string bytes = aws::from_hex(part.etag).value_or("");
     md5.update(bytes);
   }
   return fmt::format("{}-{}", aws::to_hex(md5.finish()), parts.size());
@@ -155,10 +152,11 @@ S3Answer create_multipart_upload(const S3Context& context, const S3Request& requ
   if (!algorithm.empty()) {
     upload.checksum_algorithm = parse_checksum_algorithm(algorithm);
     if (!upload.checksum_algorithm) {
-      return refuse(400,
-                    "InvalidRequest",
-                    fmt::format("Checksum algorithm '{}' is not supported; use CRC32, CRC32C, CRC64NVME, SHA1 or SHA256",
-                                algorithm));
+      return refuse(
+          400,
+          "InvalidRequest",
+          fmt::format("Checksum algorithm '{}' is not supported; use CRC32, CRC32C, CRC64NVME, SHA1 or SHA256",
+                      algorithm));
     }
     const bool composite_possible = *upload.checksum_algorithm != ChecksumAlgorithm::kCrc64Nvme;
     upload.checksum_full_object = type == "FULL_OBJECT" || !composite_possible;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <array>
-#include <cerrno>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <utility>
 
 #include <fmt/core.h>
@@ -134,11 +134,11 @@ S3Result<std::vector<std::pair<std::string, std::string>>> stored_headers(const 
     }
   }
   if (metadata_bytes > kMetadataBytesMax) {
-    return tl::unexpected<S3Error>(S3Error{400,
-                                           "MetadataTooLarge",
-                                           "Your metadata headers exceed the maximum allowed metadata size",
-                                           {{"Size", std::to_string(metadata_bytes)},
-                                            {"MaxSizeAllowed", std::to_string(kMetadataBytesMax)}}});
+    return tl::unexpected<S3Error>(
+        S3Error{400,
+                "MetadataTooLarge",
+                "Your metadata headers exceed the maximum allowed metadata size",
+                {{"Size", std::to_string(metadata_bytes)}, {"MaxSizeAllowed", std::to_string(kMetadataBytesMax)}}});
   }
   if (!has_type) {
     stored.emplace_back("Content-Type", "binary/octet-stream");
@@ -230,10 +230,11 @@ S3Result<CopiedSource> copy_source(const S3Context& context, const S3Request& re
     range = *wanted;
   }
   if (range.length > kPutBytesMax) {
-    return refuse(400,
-                  "InvalidRequest",
-                  fmt::format("The specified copy source is larger than the maximum allowable size for a copy source: {}",
-                              kPutBytesMax));
+    return refuse(
+        400,
+        "InvalidRequest",
+        fmt::format("The specified copy source is larger than the maximum allowable size for a copy source: {}",
+                    kPutBytesMax));
   }
   CopiedSource copied;
   DM_S3_ASSIGN(copied.blob, context.store.new_blob());

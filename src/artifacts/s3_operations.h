@@ -73,19 +73,19 @@ S3Result<CopiedSource> copy_source(const S3Context& context, const S3Request& re
 
 // Evaluates an S3Result or a Result and returns its error, as an S3Error, from the enclosing function.
 #define DM_S3_ASSIGN(target, expression) DM_S3_ASSIGN_(DM_CONCATENATE(dm_result_, __LINE__), target, expression)
-#define DM_S3_ASSIGN_(name, target, expression)                                                      \
-  auto name = (expression);                                                                          \
-  if (!name) {                                                                                       \
-    return ::tl::unexpected<::dormouse::artifacts::S3Error>(                                         \
-        ::dormouse::artifacts::as_s3_error(std::move(name).error()));                                \
-  }                                                                                                  \
+#define DM_S3_ASSIGN_(name, target, expression)                       \
+  auto name = (expression);                                           \
+  if (!name) {                                                        \
+    return ::tl::unexpected<::dormouse::artifacts::S3Error>(          \
+        ::dormouse::artifacts::as_s3_error(std::move(name).error())); \
+  }                                                                   \
   target = *std::move(name)
-#define DM_S3_TRY(expression)                                                                        \
-  do {                                                                                               \
-    if (auto dm_result = (expression); !dm_result) {                                                 \
-      return ::tl::unexpected<::dormouse::artifacts::S3Error>(                                       \
-          ::dormouse::artifacts::as_s3_error(std::move(dm_result).error()));                         \
-    }                                                                                                \
+#define DM_S3_TRY(expression)                                                \
+  do {                                                                       \
+    if (auto dm_result = (expression); !dm_result) {                         \
+      return ::tl::unexpected<::dormouse::artifacts::S3Error>(               \
+          ::dormouse::artifacts::as_s3_error(std::move(dm_result).error())); \
+    }                                                                        \
   } while (false)
 
 namespace dormouse::artifacts {

@@ -46,11 +46,11 @@ S3Result<S3Request> S3Request::parse(const net::RequestHead& head,
   }
   request.name_.key = *std::move(path);
   if (request.name_.key.size() > kKeyBytesMax) {
-    return tl::unexpected<S3Error>(S3Error{400,
-                                           "KeyTooLongError",
-                                           "Your key is too long",
-                                           {{"Size", std::to_string(request.name_.key.size())},
-                                            {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}}});
+    return tl::unexpected<S3Error>(S3Error{
+        400,
+        "KeyTooLongError",
+        "Your key is too long",
+        {{"Size", std::to_string(request.name_.key.size())}, {"MaxSizeAllowed", std::to_string(kKeyBytesMax)}}});
   }
   return request;
 }
@@ -81,7 +81,9 @@ S3Result<int> S3Request::number(std::string_view name, int otherwise, int max) c
   return static_cast<int>(std::min<std::uint64_t>(*value, static_cast<std::uint64_t>(max)));
 }
 
-std::string S3Request::header(std::string_view name) const { return std::string(head_->headers.find(name).value_or("")); }
+std::string S3Request::header(std::string_view name) const {
+  return std::string(head_->headers.find(name).value_or(""));
+}
 
 bool is_bucket_name(std::string_view name) {
   const auto letter_or_digit = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
@@ -118,10 +120,8 @@ S3Result<std::optional<ByteRange>> parse_range(std::string_view text, std::uint6
   const auto first = to_number(text.substr(0, dash)), last = to_number(text.substr(dash + 1));
   const bool open_end = dash + 1 == text.size();
   const auto outside = [size] {
-    return tl::unexpected<S3Error>(S3Error{416,
-                                           "InvalidRange",
-                                           "The requested range is not satisfiable",
-                                           {{"ActualObjectSize", std::to_string(size)}}});
+    return tl::unexpected<S3Error>(S3Error{
+        416, "InvalidRange", "The requested range is not satisfiable", {{"ActualObjectSize", std::to_string(size)}}});
   };
   if (dash == 0) {
     if (!last) {

@@ -40,7 +40,13 @@ struct Operation {
 };
 
 constexpr Operation kOperations[] = {
-    {"GET", Target::kService, "", "", {"max-buckets", "continuation-token", "prefix", "bucket-region"}, list_buckets, nullptr},
+    {"GET",
+     Target::kService,
+     "",
+     "",
+     {"max-buckets", "continuation-token", "prefix", "bucket-region"},
+     list_buckets,
+     nullptr},
     {"PUT", Target::kBucket, "", "", {}, create_bucket, nullptr},
     {"HEAD", Target::kBucket, "", "", {}, head_bucket, nullptr},
     {"DELETE", Target::kBucket, "", "", {}, delete_bucket, nullptr},
@@ -59,15 +65,15 @@ constexpr Operation kOperations[] = {
      {"continuation-token", "delimiter", "encoding-type", "fetch-owner", "max-keys", "prefix", "start-after"},
      list_objects,
      nullptr},
-    {"GET", Target::kBucket, "", "", {"delimiter", "encoding-type", "marker", "max-keys", "prefix"}, list_objects, nullptr},
-    {"POST", Target::kBucket, "delete", "", {}, delete_objects, nullptr},
     {"GET",
-     Target::kObject,
-     "uploadId",
+     Target::kBucket,
      "",
-     {"max-parts", "part-number-marker"},
-     list_parts,
+     "",
+     {"delimiter", "encoding-type", "marker", "max-keys", "prefix"},
+     list_objects,
      nullptr},
+    {"POST", Target::kBucket, "delete", "", {}, delete_objects, nullptr},
+    {"GET", Target::kObject, "uploadId", "", {"max-parts", "part-number-marker"}, list_parts, nullptr},
     {"GET", Target::kObject, "", "", {"partNumber"}, get_object, nullptr},
     {"HEAD", Target::kObject, "", "", {"partNumber"}, get_object, nullptr},
     {"PUT", Target::kObject, "uploadId", "x-amz-copy-source", {"partNumber"}, upload_part_copy, nullptr},
@@ -84,8 +90,8 @@ constexpr Operation kOperations[] = {
 bool is_neutral(std::string_view name, std::string_view value) {
   constexpr std::string_view kNeutral[] = {
       "x-id", "AWSAccessKeyId", "Signature", "Expires", "content-type", "content-md5"};
-  return std::find(std::begin(kNeutral), std::end(kNeutral), name) != std::end(kNeutral) || name.starts_with("X-Amz-") ||
-         name.starts_with("response-") || (name == "versionId" && value == "null");
+  return std::find(std::begin(kNeutral), std::end(kNeutral), name) != std::end(kNeutral) ||
+         name.starts_with("X-Amz-") || name.starts_with("response-") || (name == "versionId" && value == "null");
 }
 
 Target target_of(const S3Request& request) {
@@ -215,8 +221,9 @@ class UploadExchange final : public net::Exchange {
 
   net::Response finish() override {
     const auto verified = reader_.finish();
-    return to_wire(request_,
-                   verified ? operation_(context_, request_, *verified, *blob_) : tl::unexpected<S3Error>(verified.error()));
+    return to_wire(
+        request_,
+        verified ? operation_(context_, request_, *verified, *blob_) : tl::unexpected<S3Error>(verified.error()));
   }
 
  private:
@@ -258,8 +265,7 @@ S3Result<std::unique_ptr<net::Exchange>> begin_exchange(const S3Context& context
   DM_S3_ASSIGN(const std::optional<ChecksumAlgorithm> checksum, prepare_upload(context, request));
   DM_S3_ASSIGN(BodyReader reader, BodyReader::create(request.head(), std::move(signature), kPutBytesMax, checksum));
   DM_S3_ASSIGN(std::unique_ptr<BlobWriter> blob, context.store.new_blob());
-  return std::make_unique<UploadExchange>(
-      context, request, operation->upload, std::move(reader), std::move(blob));
+  return std::make_unique<UploadExchange>(context, request, operation->upload, std::move(reader), std::move(blob));
 }
 
 }  // namespace

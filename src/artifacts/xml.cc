@@ -15,18 +15,10 @@ std::string escape(std::string_view text) {
   escaped.reserve(text.size());
   for (const char c : text) {
     switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
+      case '&': escaped += "&amp;"; break;
+      case '<': escaped += "&lt;"; break;
+      case '>': escaped += "&gt;"; break;
+      case '"': escaped += "&quot;"; break;
       default:
         if (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n') {
           escaped += fmt::format("&#x{:x};", static_cast<unsigned>(c));
@@ -41,7 +33,8 @@ std::string escape(std::string_view text) {
 }  // namespace
 
 XmlWriter& XmlWriter::open(std::string_view element, std::string_view xml_namespace) {
-  text_ += xml_namespace.empty() ? fmt::format("<{}>", element) : fmt::format("<{} xmlns=\"{}\">", element, xml_namespace);
+  text_ +=
+      xml_namespace.empty() ? fmt::format("<{}>", element) : fmt::format("<{} xmlns=\"{}\">", element, xml_namespace);
   return *this;
 }
 

@@ -18,29 +18,25 @@ WireError to_rest_json_error(const AuthFailure& failure) {
   switch (failure.kind) {
     case AuthFailureKind::kMissingToken:
       return {403, "MissingAuthenticationTokenException", "Missing Authentication Token"};
-    case AuthFailureKind::kMalformed:
-      return {403, "IncompleteSignatureException", failure.message};
+    case AuthFailureKind::kMalformed: return {403, "IncompleteSignatureException", failure.message};
     case AuthFailureKind::kUnknownAccessKey:
     case AuthFailureKind::kInvalidSessionToken:
       return {403, "UnrecognizedClientException", "The security token included in the request is invalid."};
     case AuthFailureKind::kSignatureMismatch:
-    case AuthFailureKind::kBodyHashMismatch:
-      return {403, "InvalidSignatureException", kRestJsonMismatch};
+    case AuthFailureKind::kBodyHashMismatch: return {403, "InvalidSignatureException", kRestJsonMismatch};
     case AuthFailureKind::kScopeMismatch:
     case AuthFailureKind::kExpired:
     case AuthFailureKind::kNotYetCurrent:
     case AuthFailureKind::kPresignedExpired:
     case AuthFailureKind::kHeaderNotSigned:
-    case AuthFailureKind::kBodyHashMissing:
-      return {403, "InvalidSignatureException", failure.message};
+    case AuthFailureKind::kBodyHashMissing: return {403, "InvalidSignatureException", failure.message};
   }
   return {403, "InvalidSignatureException", failure.message};
 }
 
 WireError to_s3_error(const AuthFailure& failure) {
   switch (failure.kind) {
-    case AuthFailureKind::kMissingToken:
-      return {403, "AccessDenied", "Access Denied"};
+    case AuthFailureKind::kMissingToken: return {403, "AccessDenied", "Access Denied"};
     case AuthFailureKind::kMalformed:
     case AuthFailureKind::kScopeMismatch:
       return {400, "AuthorizationHeaderMalformed", "The authorization header is malformed; " + failure.message};
@@ -48,13 +44,12 @@ WireError to_s3_error(const AuthFailure& failure) {
       return {403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."};
     case AuthFailureKind::kInvalidSessionToken:
       return {400, "InvalidToken", "The provided token is malformed or otherwise invalid."};
-    case AuthFailureKind::kSignatureMismatch:
-      return {403, "SignatureDoesNotMatch", kS3Mismatch};
+    case AuthFailureKind::kSignatureMismatch: return {403, "SignatureDoesNotMatch", kS3Mismatch};
     case AuthFailureKind::kExpired:
     case AuthFailureKind::kNotYetCurrent:
-      return {403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."};
-    case AuthFailureKind::kPresignedExpired:
-      return {403, "AccessDenied", "Request has expired"};
+      return {
+          403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."};
+    case AuthFailureKind::kPresignedExpired: return {403, "AccessDenied", "Request has expired"};
     case AuthFailureKind::kHeaderNotSigned:
       return {403, "AccessDenied", "There were headers present in the request which were not signed"};
     case AuthFailureKind::kBodyHashMissing:

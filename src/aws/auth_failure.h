@@ -8,23 +8,23 @@ namespace dormouse::aws {
 
 // Why a request is not taken for what it claims to be.
 enum class AuthFailureKind {
-  kMissingToken,         // neither an Authorization header nor a presigned query
-  kMalformed,            // one of them, but incomplete or unreadable
+  kMissingToken,  // neither an Authorization header nor a presigned query
+  kMalformed,     // one of them, but incomplete or unreadable
   kUnknownAccessKey,
   kInvalidSessionToken,  // a session token beside a key that has none
   kScopeMismatch,        // date, region or service of the credential scope
   kSignatureMismatch,
-  kExpired,              // older than the clocks may differ
-  kNotYetCurrent,        // younger than that
+  kExpired,        // older than the clocks may differ
+  kNotYetCurrent,  // younger than that
   kPresignedExpired,
-  kHeaderNotSigned,      // an x-amz-* header, or Host, is not among the signed ones
-  kBodyHashMissing,      // S3 without x-amz-content-sha256
+  kHeaderNotSigned,  // an x-amz-* header, or Host, is not among the signed ones
+  kBodyHashMissing,  // S3 without x-amz-content-sha256
   kBodyHashMismatch,
 };
 
 struct AuthFailure {
   AuthFailureKind kind = AuthFailureKind::kMissingToken;
-  std::string message;  // for the client; holds no secret
+  std::string message;          // for the client; holds no secret
   std::string expected_region;  // with kScopeMismatch, when the region is what is wrong
 };
 

@@ -62,8 +62,9 @@ tl::expected<std::string, AuthFailure> parse_request_date(const WireRequest& req
 
 tl::expected<Authorization, AuthFailure> parse_header_form(const WireRequest& request, std::string_view header) {
   if (!header.starts_with(kAlgorithm) || header.size() == kAlgorithm.size() || header[kAlgorithm.size()] != ' ') {
-    return refuse(AuthFailureKind::kMalformed,
-                  fmt::format("Authorization header must begin with '{}'; other algorithms are not supported", kAlgorithm));
+    return refuse(
+        AuthFailureKind::kMalformed,
+        fmt::format("Authorization header must begin with '{}'; other algorithms are not supported", kAlgorithm));
   }
   Authorization result;
   std::string credential, signed_headers;
@@ -190,7 +191,8 @@ tl::expected<Authorization, AuthFailure> parse_authorization(const WireRequest& 
   if (has_query_signature_v2(*parameters)) {
     return parse_version_2(*parameters);
   }
-  if (find_parameter(*parameters, "X-Amz-Algorithm") == nullptr && find_parameter(*parameters, "X-Amz-Signature") == nullptr) {
+  if (find_parameter(*parameters, "X-Amz-Algorithm") == nullptr &&
+      find_parameter(*parameters, "X-Amz-Signature") == nullptr) {
     return refuse(AuthFailureKind::kMissingToken, "Missing Authentication Token");
   }
   return parse_query_form(*parameters);

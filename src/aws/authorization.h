@@ -22,8 +22,8 @@ struct Authorization {
   CredentialScope scope;
   std::vector<std::string> signed_headers;  // in the client's order
   std::string signature;
-  std::string timestamp;                               // "20260102T030405Z"
-  std::optional<std::chrono::seconds> presigned_for;   // none: header form
+  std::string timestamp;                              // "20260102T030405Z"
+  std::optional<std::chrono::seconds> presigned_for;  // none: header form
   std::string session_token;
   bool version_2 = false;  // query_signature_v2.h; timestamp is then the time it expires, in seconds since the epoch
 };

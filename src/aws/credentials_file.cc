@@ -32,8 +32,7 @@ std::string random_text(std::size_t size, std::string_view alphabet) {
 
 std::string new_file() {
   const std::string key = "AKIA" + random_text(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
-  const std::string secret =
-      random_text(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+  const std::string secret = random_text(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
   return fmt::format("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key, secret);
 }
 
@@ -77,10 +76,11 @@ Result<CredentialsFile> CredentialsFile::parse(std::string_view text,
     }
     const std::size_t equals = line.find('=');
     if (equals == std::string_view::npos || current == nullptr) {
-      return fail(ErrorKind::kInvalidArgument,
-                  fmt::format("{}:{}: expected [profile] and then aws_access_key_id = KEY, aws_secret_access_key = SECRET",
-                              name,
-                              line_number));
+      return fail(
+          ErrorKind::kInvalidArgument,
+          fmt::format("{}:{}: expected [profile] and then aws_access_key_id = KEY, aws_secret_access_key = SECRET",
+                      name,
+                      line_number));
     }
     const std::string_view key = trim(line.substr(0, equals));
     if (key == "aws_access_key_id") {

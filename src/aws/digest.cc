@@ -16,12 +16,9 @@ namespace {
 
 const EVP_MD* find(DigestAlgorithm algorithm) {
   switch (algorithm) {
-    case DigestAlgorithm::kMd5:
-      return EVP_md5();
-    case DigestAlgorithm::kSha1:
-      return EVP_sha1();
-    case DigestAlgorithm::kSha256:
-      return EVP_sha256();
+    case DigestAlgorithm::kMd5: return EVP_md5();
+    case DigestAlgorithm::kSha1: return EVP_sha1();
+    case DigestAlgorithm::kSha256: return EVP_sha256();
   }
   return nullptr;
 }

@@ -22,8 +22,8 @@ int digit(char c) {
 }
 
 bool unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-         c == '~';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
 }
 
 }  // namespace
@@ -38,6 +38,20 @@ std::string to_hex(std::string_view bytes) {
     text += kDigits[byte & 15U];
   }
   return text;
+}
+
+std::optional<std::string> from_hex(std::string_view text) {
+  if (text.size() % 2 != 0) {
+    return std::nullopt;
+  }
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    if (digit(text[i]) < 0 || digit(text[i + 1]) < 0) {
+      return std::nullopt;
+    }
+    bytes += static_cast<char>(16 * digit(text[i]) + digit(text[i + 1]));
+  }
+  return bytes;
 }
 
 std::string to_base64(std::string_view bytes) {

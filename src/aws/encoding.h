@@ -10,7 +10,8 @@
 
 namespace dormouse::aws {
 
-std::string to_hex(std::string_view bytes);  // lower case
+std::string to_hex(std::string_view bytes);                  // lower case
+std::optional<std::string> from_hex(std::string_view text);  // either case
 
 std::string to_base64(std::string_view bytes);
 std::optional<std::string> from_base64(std::string_view text);  // with padding; nothing else

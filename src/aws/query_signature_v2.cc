@@ -17,12 +17,39 @@ namespace dormouse::aws {
 namespace {
 
 // The parameters that version 2 signs.
-constexpr std::array<std::string_view, 33> kSubresources = {
-    "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete", "inventory", "lifecycle", "location",
-    "logging", "metrics", "notification", "object-lock", "partNumber", "policy", "replication", "requestPayment",
-    "response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
-    "response-content-type", "response-expires", "restore", "select", "select-type", "storageClass", "tagging", "torrent",
-    "uploadId", "uploads", "versionId", "website"};
+constexpr std::array<std::string_view, 33> kSubresources = {"accelerate",
+                                                            "acl",
+                                                            "analytics",
+                                                            "cors",
+                                                            "defaultObjectAcl",
+                                                            "delete",
+                                                            "inventory",
+                                                            "lifecycle",
+                                                            "location",
+                                                            "logging",
+                                                            "metrics",
+                                                            "notification",
+                                                            "object-lock",
+                                                            "partNumber",
+                                                            "policy",
+                                                            "replication",
+                                                            "requestPayment",
+                                                            "response-cache-control",
+                                                            "response-content-disposition",
+                                                            "response-content-encoding",
+                                                            "response-content-language",
+                                                            "response-content-type",
+                                                            "response-expires",
+                                                            "restore",
+                                                            "select",
+                                                            "select-type",
+                                                            "storageClass",
+                                                            "tagging",
+                                                            "torrent",
+                                                            "uploadId",
+                                                            "uploads",
+                                                            "versionId",
+                                                            "website"};
 
 std::string header_or_empty(const WireRequest& request, std::string_view lower_name) {
   const std::string* value = find_header(request, lower_name);

@@ -35,12 +35,13 @@ tl::expected<void, AuthFailure> check_time(const Authorization& claim, const Che
                               claim.timestamp));
   }
   if (claim.scope.date != claim.timestamp.substr(0, 8)) {
-    return refuse(AuthFailureKind::kScopeMismatch,
-                  fmt::format("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-                              "'{}' != '{}', from '{}'.",
-                              claim.scope.date,
-                              claim.timestamp.substr(0, 8),
-                              claim.timestamp));
+    return refuse(
+        AuthFailureKind::kScopeMismatch,
+        fmt::format("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+                    "'{}' != '{}', from '{}'.",
+                    claim.scope.date,
+                    claim.timestamp.substr(0, 8),
+                    claim.timestamp));
   }
   const std::string current = to_iso8601_basic(now);
   if (*signed_at > now + options.clock_skew_max) {
@@ -118,7 +119,8 @@ tl::expected<PayloadMode, AuthFailure> parse_payload_mode(std::string_view claim
   if (claimed == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") {
     return PayloadMode::kStreamingSignedTrailer;
   }
-  const bool hexadecimal = claimed.size() == 64 && claimed.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+  const bool hexadecimal =
+      claimed.size() == 64 && claimed.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
   if (claimed.empty() || hexadecimal) {
     return PayloadMode::kHashed;
   }
@@ -236,8 +238,8 @@ tl::expected<SignatureCheck, AuthFailure> SignatureCheck::begin(const WireReques
   check.authorization_ = *std::move(claim);
   check.credential_ = *std::move(credential);
   if (!check.claimed_hash_.empty()) {
-    if (auto same = compare_signature(
-            check.authorization_, check.credential_, check.canonical_head_ + check.claimed_hash_);
+    if (auto same =
+            compare_signature(check.authorization_, check.credential_, check.canonical_head_ + check.claimed_hash_);
         !same) {
       return tl::unexpected<AuthFailure>(std::move(same).error());
     }

@@ -18,11 +18,11 @@ namespace dormouse::aws {
 
 // What x-amz-content-sha256 says about the body.
 enum class PayloadMode {
-  kHashed,                     // the SHA-256 of the body
-  kUnsigned,                   // UNSIGNED-PAYLOAD
-  kStreamingUnsignedTrailer,   // aws-chunked, with trailing headers
-  kStreamingSigned,            // aws-chunked, each chunk signed
-  kStreamingSignedTrailer,     // likewise, and a signed trailer
+  kHashed,                    // the SHA-256 of the body
+  kUnsigned,                  // UNSIGNED-PAYLOAD
+  kStreamingUnsignedTrailer,  // aws-chunked, with trailing headers
+  kStreamingSigned,           // aws-chunked, each chunk signed
+  kStreamingSignedTrailer,    // likewise, and a signed trailer
 };
 bool is_streaming(PayloadMode mode);  // aws-chunked
 
@@ -46,7 +46,7 @@ class ChunkSignatures {
 };
 
 struct CheckOptions {
-  std::string region;                                    // that requests must be scoped to
+  std::string region;  // that requests must be scoped to
   std::chrono::seconds clock_skew_max = std::chrono::minutes(15);
   std::chrono::seconds presigned_max = std::chrono::hours(24 * 7);
   std::vector<std::string> s3_host_names = default_s3_host_names();

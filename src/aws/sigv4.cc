@@ -199,14 +199,14 @@ std::string presign(const WireRequest& request,
                     std::string_view payload_hash) {
   const std::string timestamp = to_iso8601_basic(options.time);
   const CredentialScope scope = scope_of(options, timestamp);
-  std::string query = fmt::format(
-      "{}{}X-Amz-Algorithm={}&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}&X-Amz-SignedHeaders=host",
-      request.query,
-      request.query.empty() ? "" : "&",
-      kAlgorithm,
-      percent_encode(credential.access_key + "/" + to_string(scope), Slash::kEncode),
-      timestamp,
-      validity.count());
+  std::string query =
+      fmt::format("{}{}X-Amz-Algorithm={}&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}&X-Amz-SignedHeaders=host",
+                  request.query,
+                  request.query.empty() ? "" : "&",
+                  kAlgorithm,
+                  percent_encode(credential.access_key + "/" + to_string(scope), Slash::kEncode),
+                  timestamp,
+                  validity.count());
   if (!options.session_token.empty()) {
     query += "&X-Amz-Security-Token=" + percent_encode(options.session_token, Slash::kEncode);
   }

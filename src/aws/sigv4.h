@@ -53,7 +53,9 @@ std::string canonical_request(const WireRequest& request,
                               std::span<const std::string> signed_headers,
                               std::string_view payload_hash);
 
-std::string string_to_sign(std::string_view timestamp, const CredentialScope& scope, std::string_view canonical_request);
+std::string string_to_sign(std::string_view timestamp,
+                           const CredentialScope& scope,
+                           std::string_view canonical_request);
 
 // Raw bytes. Depends on the secret and the scope alone.
 std::string signing_key(std::string_view secret, const CredentialScope& scope);

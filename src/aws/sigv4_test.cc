@@ -218,8 +218,10 @@ TEST_F(SigV4Test, RequestWithoutAuthorizationIsToldSo) {
 
 TEST_F(SigV4Test, UnknownAccessKeyIsToldSo) {
   for (const auto& [name, code, message] :
-       {std::tuple("list images", "UnrecognizedClientException", "The security token included in the request is invalid."),
-        std::tuple("s3 put", "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")}) {
+       {std::tuple(
+            "list images", "UnrecognizedClientException", "The security token included in the request is invalid."),
+        std::tuple(
+            "s3 put", "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")}) {
     Vector vector = golden_.named(name);
     std::string& header = *vector.header("Authorization");
     header.replace(header.find("AKIAIOSFODNN7EXAMPLE"), 20, "AKIAUNKNOWNUNKNOWNXX");
@@ -243,8 +245,7 @@ TEST_F(SigV4Test, WrongSignatureIsToldSo) {
 TEST_F(SigV4Test, SessionTokenBesideAStaticKeyIsRefused) {
   Vector vector = golden_.named("list images");
   vector.headers.emplace_back("X-Amz-Security-Token", "x");
-  expect_refused(
-      vector, 403, "UnrecognizedClientException", "The security token included in the request is invalid.");
+  expect_refused(vector, 403, "UnrecognizedClientException", "The security token included in the request is invalid.");
 }
 
 TEST_F(SigV4Test, ClocksMayDifferByAQuarterOfAnHourAndNoMore) {
@@ -259,8 +260,9 @@ TEST_F(SigV4Test, ClocksMayDifferByAQuarterOfAnHourAndNoMore) {
             "Signature expired: 20260102T030405Z is now earlier than 20260102T030406Z (20260102T031906Z - 15 min.)");
   const auto young = check(vector, golden_.time - std::chrono::seconds(901), "");
   ASSERT_FALSE(young);
-  EXPECT_EQ(to_rest_json_error(young.error()).message,
-            "Signature not yet current: 20260102T030405Z is still later than 20260102T030404Z (20260102T024904Z + 15 min.)");
+  EXPECT_EQ(
+      to_rest_json_error(young.error()).message,
+      "Signature not yet current: 20260102T030405Z is still later than 20260102T030404Z (20260102T024904Z + 15 min.)");
   EXPECT_EQ(to_s3_error(young.error()).code, "RequestTimeTooSkewed");
 }
 
@@ -291,11 +293,12 @@ TEST_F(SigV4Test, IncompleteHeaderIsToldWhatIsMissing) {
                  "Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' "
                  "parameter.");
   *vector.header("Authorization") = "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=c";
-  expect_refused(vector,
-                 403,
-                 "IncompleteSignatureException",
-                 "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/aws4_request, "
-                 "got 'a/b'");
+  expect_refused(
+      vector,
+      403,
+      "IncompleteSignatureException",
+      "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/aws4_request, "
+      "got 'a/b'");
   *vector.header("Authorization") = "Bearer abc";
   expect_refused(vector,
                  403,
@@ -307,11 +310,12 @@ TEST_F(SigV4Test, DateOfTheScopeMustBeThatOfTheRequest) {
   Vector vector = golden_.named("list images");
   std::string& header = *vector.header("Authorization");
   header.replace(header.find("/20260102/"), 10, "/20260101/");
-  expect_refused(vector,
-                 403,
-                 "InvalidSignatureException",
-                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260101' != "
-                 "'20260102', from '20260102T030405Z'.");
+  expect_refused(
+      vector,
+      403,
+      "InvalidSignatureException",
+      "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20260101' != "
+      "'20260102', from '20260102T030405Z'.");
 }
 
 TEST_F(SigV4Test, AmazonHeaderThatIsNotSignedIsRefused) {
@@ -323,8 +327,7 @@ TEST_F(SigV4Test, AmazonHeaderThatIsNotSignedIsRefused) {
 TEST_F(SigV4Test, QueryThatCannotBeDecodedIsRefused) {
   Vector vector = golden_.named("list images");
   vector.query = "a=%zz";
-  expect_refused(
-      vector, 403, "IncompleteSignatureException", "The query string is not percent-encoded correctly.");
+  expect_refused(vector, 403, "IncompleteSignatureException", "The query string is not percent-encoded correctly.");
 }
 
 TEST_F(SigV4Test, OlderPresignedUrlIsGoodUntilItExpiresAndForNothingElse) {

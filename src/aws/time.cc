@@ -45,7 +45,8 @@ Parts split(WallTime time) {
 
 std::optional<WallTime> join(const Parts& parts) {
   const chrono::year_month_day date(chrono::year(parts.year), chrono::month(parts.month), chrono::day(parts.day));
-  if (parts.year < kYearMin || parts.year > kYearMax || !date.ok() || parts.hour > 23 || parts.minute > 59 || parts.second > 59) {
+  if (parts.year < kYearMin || parts.year > kYearMax || !date.ok() || parts.hour > 23 || parts.minute > 59 ||
+      parts.second > 59) {
     return std::nullopt;
   }
   return chrono::sys_days(date) + chrono::hours(parts.hour) + chrono::minutes(parts.minute) +
@@ -90,14 +91,8 @@ std::optional<WallTime> from_iso8601_basic(std::string_view text) {
 
 std::string to_iso8601_milliseconds(WallTime time) {
   const Parts p = split(time);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-                     p.year,
-                     p.month,
-                     p.day,
-                     p.hour,
-                     p.minute,
-                     p.second,
-                     p.millisecond);
+  return fmt::format(
+      "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", p.year, p.month, p.day, p.hour, p.minute, p.second, p.millisecond);
 }
 
 std::string to_http_date(WallTime time) {

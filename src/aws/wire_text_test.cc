@@ -45,7 +45,14 @@ TEST(TimeTest, EachSpellingIsReadBack) {
 }
 
 TEST(TimeTest, WhatIsNoTimeIsRefused) {
-  for (const char* text : {"", "20260102T030405", "20261302T030405Z", "20260230T030405Z", "20260102T250405Z", "2026010xT030405Z", "19691231T235959Z", "40520408T030405Z"}) {
+  for (const char* text : {"",
+                           "20260102T030405",
+                           "20261302T030405Z",
+                           "20260230T030405Z",
+                           "20260102T250405Z",
+                           "2026010xT030405Z",
+                           "19691231T235959Z",
+                           "40520408T030405Z"}) {
     EXPECT_FALSE(from_iso8601_basic(text)) << text;
   }
   EXPECT_FALSE(from_http_date("Fri, 02 Xan 2026 03:04:05 GMT"));
@@ -60,6 +67,13 @@ TEST(EncodingTest, PercentEncodingIsUndone) {
   EXPECT_EQ(percent_encode("a/b c~", Slash::kKeep), "a/b%20c~");
   EXPECT_FALSE(percent_decode("%4"));
   EXPECT_FALSE(percent_decode("%g0"));
+}
+
+TEST(EncodingTest, HexadecimalIsUndone) {
+  EXPECT_EQ(from_hex(to_hex("\x01\xff")), "\x01\xff");
+  EXPECT_EQ(from_hex("fF"), "\xff");
+  EXPECT_FALSE(from_hex("f"));
+  EXPECT_FALSE(from_hex("0x"));
 }
 
 TEST(EncodingTest, Base64IsStrict) {
@@ -86,7 +100,7 @@ TEST_F(CredentialsFileTest, FirstStartMakesAKeyThatLaterStartsRead) {
   const auto path = directory_ / "credentials";
   const auto made = CredentialsFile::open_or_create(path, "000000000000");
   ASSERT_TRUE(made) << made.error().message();
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0600U);
 

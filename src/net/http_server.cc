@@ -38,8 +38,10 @@ constexpr std::chrono::milliseconds kAcceptPause{100};  // after an accept that 
 
 Result<tcp::endpoint> parse_endpoint(std::string_view text) {
   const auto malformed = [text] {
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("'{}' is no address to listen on: expected ADDRESS:PORT, such as 127.0.0.1:9600 or [::1]:9600", text));
+    return fail(
+        ErrorKind::kInvalidArgument,
+        fmt::format("'{}' is no address to listen on: expected ADDRESS:PORT, such as 127.0.0.1:9600 or [::1]:9600",
+                    text));
   };
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) {
@@ -66,7 +68,11 @@ Result<tcp::endpoint> parse_endpoint(std::string_view text) {
 class HttpServer::Implementation {
  public:
   Implementation(Options options, Handler& handler, os::WorkerPool& workers)
-      : options_(std::move(options)), handler_(handler), workers_(workers), work_(io_.get_executor()), stop_timer_(io_) {}
+      : options_(std::move(options)),
+        handler_(handler),
+        workers_(workers),
+        work_(io_.get_executor()),
+        stop_timer_(io_) {}
 
   // Before start().
   Result<std::uint16_t> listen(std::string_view address) {

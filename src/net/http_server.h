@@ -31,7 +31,8 @@ class HttpServer {
     std::vector<std::string> listen = {"127.0.0.1:9600"};  // "address:port", IPv6 in brackets; port 0: any free one
     std::size_t head_bytes_max = 64 * 1024;                // request line and header fields
     std::size_t connections_max = 1'000;
-    std::chrono::milliseconds idle_timeout{75'000};  // from one answer (or the connection) to the next request's whole head
+    std::chrono::milliseconds idle_timeout{
+        75'000};  // from one answer (or the connection) to the next request's whole head
     std::chrono::milliseconds transfer_timeout{60'000};  // without one byte of a body received or of an answer sent
     std::chrono::milliseconds linger_timeout{5'000};     // that the rest of a refused body is read and dropped
     std::uint64_t linger_bytes_max = 256 * 1024 * 1024;

@@ -107,7 +107,8 @@ class Echo final : public Exchange {
     return {};
   }
   Response finish() override {
-    Response response = text_response(head_.method + " " + head_.path + "?" + head_.query + " " + std::to_string(size_) + " " + start_);
+    Response response =
+        text_response(head_.method + " " + head_.path + "?" + head_.query + " " + std::to_string(size_) + " " + start_);
     response.headers.add("X-Echo", std::string(head_.headers.find("x-ECHO").value_or("none")));
     return response;
   }

@@ -45,7 +45,8 @@ std::string to_peer_address(const asio::ip::tcp::socket& socket) {
     return "unknown";
   }
   const std::string address = peer.address().to_string();
-  return peer.address().is_v6() ? fmt::format("[{}]:{}", address, peer.port()) : fmt::format("{}:{}", address, peer.port());
+  return peer.address().is_v6() ? fmt::format("[{}]:{}", address, peer.port())
+                                : fmt::format("{}:{}", address, peer.port());
 }
 
 // IMF-fixdate, RFC 9110 section 5.6.7.
@@ -148,8 +149,8 @@ asio::awaitable<bool> HttpSession::on_worker(const std::function<void()>& work) 
       complete(false);
     }
   };
-  const bool ran =
-      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(bool)>(std::move(initiate), asio::use_awaitable);
+  const bool ran = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(bool)>(std::move(initiate),
+                                                                                             asio::use_awaitable);
   co_return ran;
 }
 
@@ -179,7 +180,8 @@ tl::expected<RequestHead, Response> HttpSession::read_head(const Parser& parser)
   }
   if (const auto expectation = head.headers.find("Expect");
       expectation && !equal_ignoring_case(*expectation, "100-continue")) {
-    return refuse(json_message(417, fmt::format("the expectation '{}' is unknown; 100-continue is known", *expectation)));
+    return refuse(
+        json_message(417, fmt::format("the expectation '{}' is unknown; 100-continue is known", *expectation)));
   }
   return head;
 }
@@ -215,7 +217,7 @@ asio::awaitable<bool> HttpSession::serve_one() {
   if (sent && !parser.is_done()) {
     co_await linger();
   }
-  co_return sent && keep_alive;
+  co_return sent&& keep_alive;
 }
 
 // The answer; none when the client is gone.
@@ -351,7 +353,8 @@ asio::awaitable<void> HttpSession::answer_malformed(beast::error_code error) {
   }
   Response answer;
   if (error == http::error::header_limit) {
-    answer = json_message(431, fmt::format("the request's head is longer than {} bytes, the limit", options_.head_bytes_max));
+    answer = json_message(
+        431, fmt::format("the request's head is longer than {} bytes, the limit", options_.head_bytes_max));
   } else {
     answer = json_message(400, fmt::format("malformed request: {}", error.message()));
   }

@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto body = std::as_bytes(std::span(data + 1, size - 1));
   const Outcome whole = decode(body, size);
   const Outcome cut = decode(body, 1 + data[0] % 64);
-  if (whole.complete != cut.complete || (whole.complete && (whole.bytes != cut.bytes || whole.trailers != cut.trailers))) {
+  if (whole.complete != cut.complete ||
+      (whole.complete && (whole.bytes != cut.bytes || whole.trailers != cut.trailers))) {
     std::abort();
   }
   return 0;
