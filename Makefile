@@ -51,7 +51,8 @@ format:  ## rewrite the sources in the project's format
 fuzz: PRESET = fuzz
 fuzz:  ## every fuzzer for SECONDS_EACH seconds (60)
 	tools/setup build fuzz
-	$(MAKE) build PRESET=fuzz
+	cmake --preset fuzz >/dev/null
+	cmake --build --preset fuzz -j $(JOBS) --target fuzzers
 	tools/fuzz --build-dir build/fuzz --seconds $(SECONDS_EACH) $(ARGS)
 
 uninstall:  ## undo what these commands changed on this machine

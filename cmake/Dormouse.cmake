@@ -2,7 +2,7 @@
 #   DEPS: folders of ours that it may include; LINK: libraries of others.
 # dm_test(name SOURCES ... DEPS ... LINK ...): a gtest program, registered with ctest case by case.
 # dm_executable(name SOURCES ... DEPS ... LINK ...)
-# dm_fuzzer(name SOURCES ... DEPS ...): only with DM_BUILD_FUZZERS.
+# dm_fuzzer(name SOURCES ... DEPS ...): only with DM_BUILD_FUZZERS; the target "fuzzers" builds all of them.
 
 set(DM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror)
 
@@ -56,6 +56,10 @@ function(dm_fuzzer name)
   endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  if(NOT TARGET fuzzers)
+    add_custom_target(fuzzers)
+  endif()
+  add_dependencies(fuzzers ${name})
   dm_compile(${name})
   dm_link(${name} PRIVATE)
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
