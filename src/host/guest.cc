@@ -88,9 +88,13 @@ Status Guest::boot(const os::Context& context) {
 }
 
 Status Guest::wake(bool thaw, const os::Context& context) {
+  DM_TRY(vmm_->run(context), "wake");
+  return renew(thaw, context);
+}
+
+Status Guest::renew(bool thaw, const os::Context& context) {
   protocol::Restored restored;
   DM_ASSIGN(restored.entropy, fresh_entropy(), "");
-  DM_TRY(vmm_->run(context), "wake");
   restored.unix_time_ns =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   restored.thaw = thaw;

@@ -68,6 +68,9 @@ class Guest {
   // connections and, if `thaw`, lets the application go on. Nothing of the application has run before.
   Status wake(bool thaw, const os::Context& context);
 
+  // The second half of wake(), for a guest that runs: a clone that was made ahead gets an identity of its own.
+  Status renew(bool thaw, const os::Context& context);
+
   // Ends the process and the way out.
   Status end(const os::Context& context);
 

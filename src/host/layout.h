@@ -15,6 +15,7 @@ class Layout {
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path microvms() const { return root_ / "microvms"; }
   std::filesystem::path microvm(const std::string& microvm_id) const { return microvms() / microvm_id; }
+  std::filesystem::path warm() const { return root_ / "warm"; }  // clones made ahead; nothing in it outlives a daemon
   std::filesystem::path builds() const { return root_ / "builds"; }
   std::filesystem::path prepared() const { return root_ / "prepared"; }  // empty overlays, made once
 

@@ -113,7 +113,8 @@ LocalHost::LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<ne
                                   engine_,
                                   [this](std::uint64_t size_bytes, const os::Context& context) {
                                     return empty_overlay(size_bytes, context);
-                                  }});
+                                  },
+                                  nullptr});
 }
 
 LocalHost::~LocalHost() {
@@ -207,10 +208,19 @@ tl::expected<BuildResult, BuildFailure> LocalHost::build(const BuildRequest& req
                                        std::nullopt});
   }
   ImageBuilder builder(*support, request, layout_.builds() / (request.build_id + ".work"), observer);
-  return builder.build(context);
+  auto built = builder.build(context);
+  if (built) {
+    warm_->expect(request.destination, request.egress);
+  }
+  return built;
 }
 
-Status LocalHost::remove_snapshot(const fs::path& snapshot) { return os::remove_tree(snapshot); }
+Status LocalHost::remove_snapshot(const fs::path& snapshot) {
+  if (warm_) {
+    warm_->forget(snapshot);
+  }
+  return os::remove_tree(snapshot);
+}
 
 Result<fs::path> LocalHost::empty_overlay(std::uint64_t size_bytes, const os::Context& context) {
   const std::lock_guard lock(overlay_mutex_);
@@ -403,6 +413,10 @@ Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) 
       DM_TRY(os::remove_tree(entry.path()), "");
     }
   }
+  DM_TRY(os::remove_tree(layout_.warm()), "");
+  DM_TRY(os::make_directories(layout_.warm()), "");
+  warm_ = std::make_unique<WarmPool>(*vm_support_, layout_.warm(), clock_);
+  vm_support_->warm = warm_.get();
   preparation_ = std::thread([this] { prepare_base(); });
   return found;
 }

@@ -18,6 +18,7 @@
 #include "host/template_store.h"
 #include "host/user_pool.h"
 #include "host/vm.h"
+#include "host/warm_pool.h"
 #include "host/watcher.h"
 #include "managed_base/managed_base.h"
 #include "network/address_policy.h"
@@ -88,6 +89,7 @@ class LocalHost final : public Host {
   OutputHandler output_handler_;
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<VmSupport> vm_support_;
+  const SystemClock clock_;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Vm>> vms_;  // guarded by mutex_
@@ -97,6 +99,7 @@ class LocalHost final : public Host {
 
   os::Cancellation stop_;
   std::thread preparation_;
+  std::unique_ptr<WarmPool> warm_;  // from recover() on
 };
 
 }  // namespace dormouse::host

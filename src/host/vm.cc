@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "host/warm_pool.h"
 #include "base/scope_exit.h"
 #include "os/file.h"
-#include "os/sparse_copy.h"
 #include "snapshot/guest_memory.h"
 
 namespace dormouse::host {
@@ -61,53 +61,41 @@ void Vm::publish_guest(std::shared_ptr<Guest> guest) {
 
 // --- launch ---
 
-Status Vm::prepare(const LaunchRequest& request, const os::Context& context) {
-  DM_ASSIGN(template_, support_.templates.open(request.snapshot), "");
-  DM_TRY(snapshot::check_fits(template_->manifest,
-                              support_.engine.acceleration,
-                              support_.engine.qemu_version,
-                              support_.engine.tsc_khz),
-         "");
-  DM_ASSIGN(user_, support_.users.take(), "");
-  DM_TRY(os::make_directories(files_.run_directory()), "");
-  record_ = VmRecord{request.snapshot, request.egress, user_.id(), 0, 0};
-  DM_ASSIGN(const fs::path empty, support_.empty_overlay(os::size_of(template_->disk.get()), context), "");
-  return os::copy_sparsely(empty, files_.overlay(), context);
+// One that was made ahead, moved to the VM's directory, or one made now.
+Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& context) {
+  std::optional<Clone> ready = support_.warm ? support_.warm->take(request.snapshot, request.egress) : std::nullopt;
+  if (!ready) {
+    return make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, true, context);
+  }
+  const auto moved = [&]() -> Status {
+    if (::rename(ready->directory.c_str(), files_.directory().c_str()) != 0) {
+      return fail_errno("move " + ready->directory.string());
+    }
+    ready->directory = files_.directory();
+    return ready->guest->renew(true, context);
+  }();
+  if (!moved) {
+    ready->discard();
+    return fail(Error(moved.error()));
+  }
+  return *std::move(ready);
 }
 
-Result<std::shared_ptr<Guest>> Vm::start_guest(const fs::path& snapshot, Egress egress, const os::Context& context) {
-  GuestRequest request;
-  request.name = id_;
-  request.directory = files_.run_directory();
-  request.model = template_->manifest.model;
-  DM_ASSIGN(request.memory, duplicate(template_->memory), "");
-  DM_ASSIGN(UniqueFd overlay, os::open_file(files_.overlay(), O_RDWR), "");
-  DM_ASSIGN(request.disks, template_->disks(std::move(overlay)), "");
-  request.user = user_.id();
-  request.egress = to_network(egress);
-  DM_ASSIGN(std::shared_ptr<Guest> guest, Guest::start(support_.guest, std::move(request), context), "");
-  record_.snapshot = snapshot;
-  record_.egress = egress;
-  record_.pid = guest->vmm().process().pid();
-  record_.process_start_time = guest->vmm().process().start_time();
-  if (auto written = files_.write_record(record_); !written) {
-    (void)guest->end(os::Context::with_timeout(kEndTimeout));
-    return fail(std::move(written).error());
-  }
-  return guest;
+Status Vm::adopt(Clone clone) {
+  clone_ = std::move(clone);
+  const os::Process& process = clone_.guest->vmm().process();
+  publish_guest(clone_.guest);
+  return files_.write_record(
+      VmRecord{clone_.snapshot, clone_.egress, clone_.user.id(), process.pid(), process.start_time()});
 }
 
 Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
   auto launched = [&]() -> Status {
-    DM_TRY(prepare(request, context), "");
-    DM_ASSIGN(std::shared_ptr<Guest> guest, start_guest(request.snapshot, request.egress, context), "");
-    publish_guest(guest);
-    DM_ASSIGN(const UniqueFd state, template_->open_state(), "");
-    DM_TRY(guest->vmm().load_state(state, context), "");
-    DM_TRY(guest->wake(true, context), "");
-    return support_.watcher.add(id_, *guest, 0, context);
+    DM_ASSIGN(Clone clone, obtain(request, context), "");
+    DM_TRY(adopt(std::move(clone)), "");
+    return support_.watcher.add(id_, *clone_.guest, 0, context);
   }();
   if (!launched) {
     (void)end_guest();
@@ -121,18 +109,18 @@ Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
 
 Result<SuspendedRecord> Vm::save(Guest& guest, SuspendResult& result, const os::Context& context) {
   SuspendedRecord record;
-  record.snapshot = record_.snapshot;
-  record.egress = record_.egress;
+  record.snapshot = clone_.snapshot;
+  record.egress = clone_.egress;
   record.qemu_version = support_.engine.qemu_version;
   DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_TRY(guest.vmm().save_state(state, context), "");
   DM_ASSIGN(const UniqueFd pages, os::open_file(files_.pages(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_ASSIGN(const snapshot::GuestMemory memory,
             snapshot::find_guest_memory(guest.vmm().process().pid(),
-                                        template_->memory,
-                                        std::uint64_t{template_->manifest.model.memory_mib} << 20U),
+                                        clone_.source->memory,
+                                        std::uint64_t{clone_.source->manifest.model.memory_mib} << 20U),
             "");
-  DM_ASSIGN(const snapshot::SavedPages saved, snapshot::save_pages(memory, template_->memory, pages), "");
+  DM_ASSIGN(const snapshot::SavedPages saved, snapshot::save_pages(memory, clone_.source->memory, pages), "");
   DM_TRY(os::sync(state.get(), "device state"), "");
   DM_TRY(os::sync(pages.get(), "pages"), "");
   // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
@@ -166,6 +154,7 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     return fail(std::move(suspended).error().with_context("suspend " + id_));
   }
   publish_guest(nullptr);
+  clone_.guest.reset();
   if (auto ended = running->end(os::Context::with_timeout(kEndTimeout)); !ended) {
     log::warning("a suspended VM's process did not end", {{"vm", id_}, {"error", ended.error().message()}});
   }
@@ -178,8 +167,8 @@ Status Vm::load(Guest& guest, const SuspendedRecord& record, const os::Context& 
   DM_ASSIGN(const UniqueFd pages, os::open_file(files_.pages(), O_RDONLY), "");
   DM_ASSIGN(const snapshot::GuestMemory memory,
             snapshot::find_guest_memory(guest.vmm().process().pid(),
-                                        template_->memory,
-                                        std::uint64_t{template_->manifest.model.memory_mib} << 20U),
+                                        clone_.source->memory,
+                                        std::uint64_t{clone_.source->manifest.model.memory_mib} << 20U),
             "");
   DM_TRY(snapshot::load_pages(memory, pages), "");
   DM_ASSIGN(const std::uint64_t checksum, snapshot::checksum_of(files_.state()), "");
@@ -195,19 +184,17 @@ Status Vm::resume(const os::Context& outer) {
   const os::Context context = outer.within(kLaunchTimeout);
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
-    DM_ASSIGN(template_, support_.templates.open(record.snapshot), "");
-    DM_TRY(snapshot::check_fits(template_->manifest,
-                                support_.engine.acceleration,
-                                support_.engine.qemu_version,
-                                support_.engine.tsc_khz),
-           "");
-    if (user_.id() == 0) {
-      DM_ASSIGN(user_, support_.users.take(), "");
-      record_.user = user_.id();
-    }
-    DM_ASSIGN(std::shared_ptr<Guest> guest, start_guest(record.snapshot, record.egress, context), "");
-    publish_guest(guest);
-    DM_TRY(load(*guest, record, context), "");
+    const Engine& engine = support_.engine;
+    Clone clone;
+    clone.directory = files_.directory();
+    clone.snapshot = record.snapshot;
+    clone.egress = record.egress;
+    DM_ASSIGN(clone.source, support_.templates.open(record.snapshot), "");
+    DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
+    DM_ASSIGN(clone.user, support_.users.take(), "");
+    DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context), "");
+    DM_TRY(adopt(std::move(clone)), "");
+    DM_TRY(load(*clone_.guest, record, context), "");
     // From here on the overlay is written: the saved state must never be used again.
     return files_.consume_suspended();
   }();
@@ -215,13 +202,9 @@ Status Vm::resume(const os::Context& outer) {
     (void)end_guest();
     return fail(std::move(loaded).error().with_context("resume " + id_));
   }
-  const std::shared_ptr<Guest> running = guest();
   auto awake = [&]() -> Status {
-    if (!running) {
-      return fail(ErrorKind::kCancelled, "terminated");
-    }
-    DM_TRY(running->wake(true, context), "");
-    return support_.watcher.add(id_, *running, record.output_offset, context);
+    DM_TRY(clone_.guest->wake(true, context), "");
+    return support_.watcher.add(id_, *clone_.guest, record.output_offset, context);
   }();
   if (!awake) {
     (void)end_guest();
@@ -240,6 +223,7 @@ Status Vm::end_guest() {
     return {};
   }
   publish_guest(nullptr);
+  clone_.guest.reset();
   return running->end(os::Context::with_timeout(kEndTimeout));
 }
 
@@ -250,8 +234,7 @@ Status Vm::terminate() {
   }
   const std::lock_guard operation(operation_);
   DM_TRY(end_guest(), "terminate " + id_);
-  template_.reset();
-  user_ = UserPool::Lease();
+  clone_ = Clone();
   return os::remove_tree(files_.directory());
 }
 
@@ -259,8 +242,11 @@ Status Vm::terminate() {
 
 Status Vm::attach(const VmRecord& record, const os::Context& context) {
   DM_ASSIGN(os::Process process, os::Process::open(record.pid, record.process_start_time), "");
-  DM_ASSIGN(template_, support_.templates.open(record.snapshot), "");
-  DM_ASSIGN(std::shared_ptr<Guest> guest,
+  clone_.directory = files_.directory();
+  clone_.snapshot = record.snapshot;
+  clone_.egress = record.egress;
+  DM_ASSIGN(clone_.source, support_.templates.open(record.snapshot), "");
+  DM_ASSIGN(clone_.guest,
             Guest::attach(support_.guest,
                           id_,
                           files_.run_directory(),
@@ -268,13 +254,14 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
                           to_network(record.egress),
                           context),
             "");
-  DM_ASSIGN(user_, support_.users.take(record.user), "");
+  DM_ASSIGN(clone_.user, support_.users.take(record.user), "");
+  const std::shared_ptr<Guest>& guest = clone_.guest;
   // The daemon may have died in the middle of something. vCPUs that stand still: a suspension or a wake was under way, and
   // the guest is woken as after a restore. An application that is frozen: a suspension had begun.
   DM_ASSIGN(const bool running, guest->vmm().is_running(context), "");
   DM_TRY(running ? guest->agent().thaw(context) : guest->wake(true, context), "");
   DM_TRY(support_.watcher.add(id_, *guest, 0, context), "");
-  publish_guest(std::move(guest));
+  publish_guest(guest);
   return {};
 }
 
@@ -288,9 +275,6 @@ RecoveredVm Vm::recover(const os::Context& context) {
   };
   RecoveredVm found{id_, RecoveredVm::State::kGone, {}};
   auto record = files_.read_record();
-  if (record) {
-    record_ = *record;
-  }
   if (files_.is_suspended()) {
     // Durable, so it counts, whatever else is there: a process that had not been ended yet, or one that was loading it.
     if (record) {
@@ -299,6 +283,7 @@ RecoveredVm Vm::recover(const os::Context& context) {
     found.state = RecoveredVm::State::kSuspended;
     return found;
   }
+  const VmRecord known = record ? *record : VmRecord();
   Status attached = record ? attach(*record, context) : Status(fail(std::move(record).error()));
   if (attached) {
     found.state = RecoveredVm::State::kRunning;
@@ -308,7 +293,10 @@ RecoveredVm Vm::recover(const os::Context& context) {
   log::warning("a VM could not be taken up again", {{"vm", id_}, {"error", attached.error().message()}});
   found.reason = "The virtual machine did not outlive a restart of its host.";
   support_.watcher.remove(id_);
-  kill(record_);
+  clone_ = Clone();
+  if (known.pid > 0) {
+    kill(known);
+  }
   (void)os::remove_tree(files_.directory());
   return found;
 }

@@ -10,33 +10,12 @@
 #include <string>
 
 #include "base/error.h"
+#include "host/clone.h"
 #include "host/guest.h"
 #include "host/host.h"
-#include "host/template_store.h"
-#include "host/user_pool.h"
 #include "host/vm_files.h"
-#include "host/watcher.h"
 
 namespace dormouse::host {
-
-// What does not change while the daemon runs and decides which snapshots fit.
-struct Engine {
-  vmm::Acceleration acceleration = vmm::Acceleration::kTcg;
-  std::string acceleration_reason;
-  std::string qemu_version;
-  std::uint64_t tsc_khz = 0;
-};
-
-// What the VMs of one host share; outlives them.
-struct VmSupport {
-  GuestSupport& guest;
-  TemplateStore& templates;
-  UserPool& users;
-  Watcher& watcher;
-  const Engine& engine;
-  // An empty qcow2 of this virtual size, to be copied.
-  std::function<Result<std::filesystem::path>(std::uint64_t size_bytes, const os::Context&)> empty_overlay;
-};
 
 // One VM on this machine: its files and, unless it is suspended, its guest.
 //
@@ -61,8 +40,8 @@ class Vm {
   std::optional<int> process() const;
 
  private:
-  Status prepare(const LaunchRequest& request, const os::Context& context);
-  Result<std::shared_ptr<Guest>> start_guest(const std::filesystem::path& snapshot, Egress egress, const os::Context& context);
+  Result<Clone> obtain(const LaunchRequest& request, const os::Context& context);
+  Status adopt(Clone clone);
   Status load(Guest& guest, const SuspendedRecord& record, const os::Context& context);
   Result<SuspendedRecord> save(Guest& guest, SuspendResult& result, const os::Context& context);
   Status attach(const VmRecord& record, const os::Context& context);
@@ -75,14 +54,10 @@ class Vm {
   std::mutex operation_;  // held by the operation under way
 
   // Used by the operation under way only.
-  std::shared_ptr<const Template> template_;
-  UserPool::Lease user_;
-  VmRecord record_;
+  Clone clone_;  // its guest is guest_
 
   mutable std::mutex mutex_;
-  std::shared_ptr<Guest> guest_;           // guarded by mutex_
-  std::optional<os::Cancellation> cancel_;  // guarded by mutex_; of the operation under way
-  bool terminated_ = false;                // guarded by mutex_
+  std::shared_ptr<Guest> guest_;  // guarded by mutex_
 };
 
 }  // namespace dormouse::host

@@ -22,11 +22,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
+#include <system_error>
 
 namespace {
 
 [[noreturn]] void die(const char* what) {
-  std::fprintf(stderr, "dormouse-vmm-launch: %s: %s\n", what, std::strerror(errno));
+  std::fprintf(stderr, "dormouse-vmm-launch: %s: %s\n", what, std::generic_category().message(errno).c_str());
   std::exit(126);
 }
 

@@ -27,7 +27,7 @@ Result<Qmp> Qmp::connect(const std::filesystem::path& path, const os::Context& c
                 "QMP socket " + path.string() + ": the path is longer than " + std::to_string(sizeof address.sun_path - 1) +
                     " bytes; use a shorter data directory");
   }
-  std::strcpy(address.sun_path, path.c_str());
+  path.native().copy(address.sun_path, sizeof address.sun_path - 1);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return fail_errno("connect to " + path.string());
   }

@@ -49,7 +49,7 @@ Result<UniqueFd> listen_at(const fs::path& path) {
                             path.string(),
                             sizeof address.sun_path - 1));
   }
-  std::strcpy(address.sun_path, path.c_str());
+  path.native().copy(address.sun_path, sizeof address.sun_path - 1);
   ::unlink(path.c_str());
   if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(socket.get(), 4) != 0) {

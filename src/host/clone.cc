@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/clone.h"
+
+#include <fcntl.h>
+
+#include <utility>
+
+#include "base/scope_exit.h"
+#include "os/file.h"
+#include "os/sparse_copy.h"
+
+namespace dormouse::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kEndTimeout{30};
+
+}  // namespace
+
+void Clone::discard() {
+  if (guest) {
+    (void)guest->end(os::Context::with_timeout(kEndTimeout));
+    guest.reset();
+  }
+  (void)os::remove_tree(directory);
+}
+
+Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
+                                          const std::string& name,
+                                          const Clone& clone,
+                                          const os::Context& context) {
+  const VmFiles files(clone.directory);
+  GuestRequest request;
+  request.name = name;
+  request.directory = files.run_directory();
+  request.model = clone.source->manifest.model;
+  DM_ASSIGN(request.memory, duplicate(clone.source->memory), "");
+  DM_ASSIGN(UniqueFd overlay, os::open_file(files.overlay(), O_RDWR), "");
+  DM_ASSIGN(request.disks, clone.source->disks(std::move(overlay)), "");
+  request.user = clone.user.id();
+  request.egress = clone.egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
+  DM_ASSIGN(std::shared_ptr<Guest> guest, Guest::start(support.guest, std::move(request), context), "");
+  return guest;
+}
+
+Result<Clone> make_clone(VmSupport& support,
+                         const std::string& name,
+                         const fs::path& directory,
+                         const fs::path& snapshot,
+                         Egress egress,
+                         bool thaw,
+                         const os::Context& context) {
+  Clone clone;
+  clone.directory = directory;
+  clone.snapshot = snapshot;
+  clone.egress = egress;
+  ScopeExit undo([&] { clone.discard(); });
+  DM_ASSIGN(clone.source, support.templates.open(snapshot), "");
+  const Engine& engine = support.engine;
+  DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
+  DM_ASSIGN(clone.user, support.users.take(), "");
+  const VmFiles files(directory);
+  DM_TRY(os::make_directories(files.run_directory()), "");
+  DM_ASSIGN(const fs::path empty, support.empty_overlay(os::size_of(clone.source->disk.get()), context), "");
+  DM_TRY(os::copy_sparsely(empty, files.overlay(), context), "");
+  DM_ASSIGN(clone.guest, start_over(support, name, clone, context), "");
+  DM_ASSIGN(const UniqueFd state, clone.source->open_state(), "");
+  DM_TRY(clone.guest->vmm().load_state(state, context), "");
+  DM_TRY(clone.guest->wake(thaw, context), "");
+  undo.dismiss();
+  return clone;
+}
+
+}  // namespace dormouse::host

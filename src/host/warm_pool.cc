@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/warm_pool.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "os/file.h"
+#include "os/host_facts.h"
+
+namespace dormouse::host {
+namespace {
+
+constexpr std::chrono::seconds kMakeTimeout{30};
+constexpr std::chrono::seconds kReviewPeriod{10};  // of demand that has gone
+constexpr std::chrono::seconds kFailurePause{30};
+
+bool memory_is_short() {
+  const auto memory = os::read_memory_facts();
+  return memory && memory->available_bytes < WarmPool::kMemoryAvailableMin;
+}
+
+}  // namespace
+
+void Demand::launched(SteadyTime now) {
+  launches_.push_back(now);
+  if (launches_.size() > kStockMax) {
+    launches_.pop_front();
+  }
+}
+
+std::size_t Demand::wanted(SteadyTime now) const {
+  if (launches_.empty() || now - launches_.back() > kKeepWindow) {
+    return 0;
+  }
+  const auto recent = std::count_if(
+      launches_.begin(), launches_.end(), [&](SteadyTime launch) { return now - launch <= kDemandWindow; });
+  return std::max<std::size_t>(1, static_cast<std::size_t>(recent));
+}
+
+WarmPool::WarmPool(VmSupport& support, std::filesystem::path directory, const Clock& clock)
+    : support_(support), directory_(std::move(directory)), clock_(clock), filler_([this] { fill(); }) {}
+
+WarmPool::~WarmPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.cancel();
+  changed_.notify_all();
+  filler_.join();
+  for (auto& [key, shelf] : shelves_) {
+    for (Clone& clone : shelf.stock) {
+      clone.discard();
+    }
+  }
+}
+
+std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egress egress) {
+  std::optional<Clone> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    Shelf& shelf = shelves_[{snapshot.string(), egress}];
+    shelf.demand.launched(clock_.steady());
+    if (!shelf.stock.empty()) {
+      taken = std::move(shelf.stock.front());
+      shelf.stock.pop_front();
+      --figures_.stock;
+      ++figures_.hits;
+    } else {
+      ++figures_.misses;
+    }
+  }
+  changed_.notify_all();
+  return taken;
+}
+
+void WarmPool::expect(const std::filesystem::path& snapshot, Egress egress) {
+  {
+    const std::lock_guard lock(mutex_);
+    shelves_[{snapshot.string(), egress}].demand.launched(clock_.steady());
+  }
+  changed_.notify_all();
+}
+
+void WarmPool::forget(const std::filesystem::path& snapshot) {
+  std::deque<Clone> dropped;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !filling_ || filling_->first != snapshot.string(); });
+    for (const Egress egress : {Egress::kNone, Egress::kInternet}) {
+      const auto found = shelves_.find({snapshot.string(), egress});
+      if (found != shelves_.end()) {
+        figures_.stock -= found->second.stock.size();
+        std::move(found->second.stock.begin(), found->second.stock.end(), std::back_inserter(dropped));
+        shelves_.erase(found);
+      }
+    }
+  }
+  for (Clone& clone : dropped) {
+    clone.discard();
+  }
+}
+
+WarmPool::Figures WarmPool::figures() const {
+  const std::lock_guard lock(mutex_);
+  return figures_;
+}
+
+std::optional<WarmPool::Key> WarmPool::next_to_fill(SteadyTime now) {
+  for (const auto& [key, shelf] : shelves_) {
+    if (shelf.stock.size() < shelf.demand.wanted(now) && now >= shelf.retry_after) {
+      return key;
+    }
+  }
+  return std::nullopt;
+}
+
+// Takes out what demand does not justify any more; everything when memory is short.
+std::deque<Clone> WarmPool::surplus(SteadyTime now) {
+  const bool short_of_memory = memory_is_short();
+  std::deque<Clone> out;
+  for (auto shelf = shelves_.begin(); shelf != shelves_.end();) {
+    const std::size_t wanted = short_of_memory ? 0 : shelf->second.demand.wanted(now);
+    while (shelf->second.stock.size() > wanted) {
+      out.push_back(std::move(shelf->second.stock.front()));
+      shelf->second.stock.pop_front();
+      --figures_.stock;
+    }
+    shelf = wanted == 0 && !short_of_memory ? shelves_.erase(shelf) : std::next(shelf);
+  }
+  return out;
+}
+
+void WarmPool::fill() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    std::deque<Clone> old = surplus(clock_.steady());
+    const std::optional<Key> key = memory_is_short() ? std::nullopt : next_to_fill(clock_.steady());
+    if (!key && old.empty()) {
+      changed_.wait_for(lock, kReviewPeriod);
+      continue;
+    }
+    filling_ = key;
+    const std::string name = fmt::format("warm-{}", next_name_++);
+    lock.unlock();
+    for (Clone& clone : old) {
+      clone.discard();
+    }
+    Result<Clone> made = fail(ErrorKind::kCancelled, "nothing to make");
+    if (key) {
+      const os::Context context(stop_, std::chrono::steady_clock::now() + kMakeTimeout);
+      made = make_clone(support_, name, directory_ / name, key->first, key->second, false, context);
+    }
+    lock.lock();
+    filling_.reset();
+    if (key && made) {
+      shelves_[*key].stock.push_back(*std::move(made));
+      ++figures_.stock;
+    } else if (key && !stopping_) {
+      log::warning("a clone could not be made ahead", {{"error", made.error().message()}});
+      shelves_[*key].retry_after = clock_.steady() + kFailurePause;
+    }
+    changed_.notify_all();
+  }
+}
+
+}  // namespace dormouse::host

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "host/clone.h"
+#include "os/context.h"
+
+namespace dormouse::host {
+
+// How many clones of one snapshot to have ready: as many as were launched in the last kDemandWindow, at most kStockMax;
+// one after that for as long as kKeepWindow since the last launch; then none. Pure: time is a parameter.
+class Demand {
+ public:
+  static constexpr std::chrono::seconds kDemandWindow{20};
+  static constexpr std::chrono::seconds kKeepWindow{600};
+  static constexpr std::size_t kStockMax = 4;
+
+  void launched(SteadyTime now);
+  std::size_t wanted(SteadyTime now) const;
+
+ private:
+  std::deque<SteadyTime> launches_;  // the newest last; no more than kStockMax
+};
+
+// Clones made ahead: restored, reseeded once, settled, their applications frozen and without identity. Taking one makes a
+// launch as fast as thawing it. Filled in the background by one thread, sized by recent demand, dropped first when the
+// host's memory is short. What an earlier daemon left is removed by LocalHost::recover.
+//
+// Thread-safe. take() never waits for a clone to be made.
+class WarmPool {
+ public:
+  // The pool drops its stock, and makes none, while the host has less memory than this available.
+  static constexpr std::uint64_t kMemoryAvailableMin = 2ULL << 30U;
+
+  WarmPool(VmSupport& support, std::filesystem::path directory, const Clock& clock);
+  ~WarmPool();  // discards the stock
+  WarmPool(const WarmPool&) = delete;
+  WarmPool& operator=(const WarmPool&) = delete;
+
+  // A clone of the snapshot with this egress, if there is one. Counts as demand in either case.
+  std::optional<Clone> take(const std::filesystem::path& snapshot, Egress egress);
+
+  // A launch of this snapshot is likely soon: it was just built.
+  void expect(const std::filesystem::path& snapshot, Egress egress);
+
+  // Lets go of all clones of a snapshot, which is about to be removed.
+  void forget(const std::filesystem::path& snapshot);
+
+  struct Figures {
+    std::size_t stock = 0;
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;  // launches that took the slow path
+  };
+  Figures figures() const;
+
+ private:
+  using Key = std::pair<std::string, Egress>;  // snapshot directory, egress
+  struct Shelf {
+    Demand demand;
+    std::deque<Clone> stock;
+    SteadyTime retry_after{};  // after a failure
+  };
+
+  void fill();
+  std::optional<Key> next_to_fill(SteadyTime now);
+  std::deque<Clone> surplus(SteadyTime now);
+
+  VmSupport& support_;
+  const std::filesystem::path directory_;
+  const Clock& clock_;
+  const os::Cancellation stop_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;         // guarded by mutex_, as is everything below
+  std::map<Key, Shelf> shelves_;
+  std::optional<Key> filling_;    // a clone of it is being made
+  std::uint64_t next_name_ = 0;
+  Figures figures_;
+
+  std::thread filler_;
+};
+
+}  // namespace dormouse::host
