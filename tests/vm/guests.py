@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the suites with real guests have in common: the probe's image, snippets run in a guest, and what must not be left behind."""
+
+import os
+import pathlib
+import time
+
+from tests.support.daemon import Daemon
+from tests.support.machine import Machine, vmm_processes
+
+HERE = pathlib.Path(__file__).resolve().parent
+ACCOUNT = "000000000000"
+HOOKS = ("ready", "run", "resume", "suspend")
+# Sleeps when told to, is woken by traffic.
+WAKES = {"maxIdleDurationSeconds": 3600, "suspendedDurationSeconds": 3600, "autoResumeEnabled": True}
+# Sleeps when told to, wakes when told to.
+STAYS = WAKES | {"autoResumeEnabled": False}
+
+
+def eventually(condition, seconds=60, what="the condition"):
+    """The first true value of `condition()`; an AssertionError with its last value after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s (last: {value!r})")
+        time.sleep(0.05)
+
+
+class World:
+    """A daemon with its client and the probe's image: the shared daemon's, or those of `daemon`."""
+
+    def __init__(self, daemon=None):
+        self.daemon = daemon or Daemon.shared()
+        self.machine = Machine(self.daemon)
+        self.vms = []
+
+    def image(self, name="vm-probe", directory=HERE / "probe", **more):
+        """The ARN of an image, which is built unless an earlier suite did."""
+        arn = f"arn:aws:lambda:{self.daemon.region}:{ACCOUNT}:microvm-image:{name}"
+        try:
+            self.machine.microvms.get_microvm_image(imageIdentifier=arn)
+        except self.machine.microvms.exceptions.ResourceNotFoundException:
+            arn = self.machine.begin_image(name, directory, hooks=HOOKS, **more)
+        self.machine.finish_image(arn)
+        return arn
+
+    def run(self, arn, idlePolicy=WAKES, **more):
+        vm = self.machine.run(arn, idlePolicy=idlePolicy, **more)
+        self.vms.append(vm)
+        return vm
+
+    def end(self, *vms):
+        """Terminates VMs, all of this world's if none are named."""
+        for vm in vms or list(self.vms):
+            vm.terminate(wait=False)
+        for vm in vms or list(self.vms):
+            vm.wait_for("TERMINATED")
+            self.vms.remove(vm)
+
+    def close(self):
+        """Ends what this suite made; problems as a list."""
+        self.end()
+        return self.daemon.stop() if self.daemon._process else []
+
+    def restart(self, seconds=120):
+        """The daemon's end without warning, and a new one over the same data directory."""
+        self.daemon.kill()
+        self.daemon.launch()
+        self.daemon.wait_ready(seconds)
+
+    def describe(self, vm):
+        """Dormouse's own description of a VM: with how its application ended, and its last output."""
+        return self.machine.extension(f"/dormouse/2026-11-01/microvms/{vm.id}")
+
+
+def python(vm, code, timeout=120):
+    """The value of `result` after `code` ran in the guest."""
+    answer = vm.json("POST", "/python", {"code": code}, timeout=timeout)
+    if "error" in answer:
+        raise AssertionError(f"in {vm.id}: {answer['error']}")
+    return answer["result"]
+
+
+def send_python(vm, code):
+    """The same for code that ends the guest: no answer is expected."""
+    try:
+        vm.request("POST", "/python", {"code": code}, timeout=60)
+    except OSError:
+        pass
+
+
+# --- what must not be left behind --------------------------------------------------------------------------------------
+
+
+def processes(daemon):
+    """pid -> command line of the processes that a daemon started for guests."""
+    mark = f"DORMOUSE_DATA_DIRECTORY={daemon.data_dir}".encode()
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:120]
+            except OSError:
+                continue
+    return found
+
+
+def descriptors(daemon):
+    """What of guests a daemon holds open, counted: namespaces, processes, taps, files of VMs and builds."""
+    counts = {}
+    directory = pathlib.Path(f"/proc/{daemon.pid}/fd")
+    for link in directory.iterdir():
+        try:
+            target = os.readlink(link)
+        except OSError:
+            continue
+        kind = None
+        if target.startswith("net:["):
+            kind = "network namespace"
+        elif target == "anon_inode:[pidfd]":
+            kind = "process"
+        elif target == "/dev/net/tun":
+            kind = "tap"
+        elif target.startswith((f"{daemon.data_dir}/microvms/", f"{daemon.data_dir}/builds/")):
+            kind = "file"
+        if kind:
+            counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def files(daemon):
+    found = set()
+    for pattern in ("builds/*", "microvms/*", "images/*/*"):
+        found |= {str(path.relative_to(daemon.data_dir)) for path in daemon.data_dir.glob(pattern)}
+    return found
+
+
+class Traces:
+    """What a daemon holds of guests now; `grown()` says what came since, with what ends by itself given time to do so."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.before = self.look()
+
+    def look(self):
+        return {"processes": processes(self.daemon), "descriptors": descriptors(self.daemon), "files": files(self.daemon)}
+
+    def grown(self, seconds=20):
+        deadline = time.monotonic() + seconds
+        while True:
+            now = self.look()
+            found = [f"process {pid}: {command}" for pid, command in now["processes"].items() if pid not in self.before["processes"]]
+            for kind, count in now["descriptors"].items():
+                more = count - self.before["descriptors"].get(kind, 0)
+                if more > 0:
+                    found.append(f"{more} open descriptors of a {kind}")
+            found += [f"file {name}" for name in sorted(now["files"] - self.before["files"])]
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.1)
+
+
+def vmm_pid(vm):
+    return vmm_processes(vm.machine.daemon)[vm.id][0]

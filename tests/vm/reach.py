@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attempts to reach what a guest must not, and a public destination that it may."""
+
+import contextlib
+import ipaddress
+import socket
+import subprocess
+import threading
+
+MIRROR = "no-mirror.invalid"
+# Defined in the guest once: what becomes of a connection attempt, within two seconds.
+ATTEMPT = """
+import socket
+def attempt(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect((address, port))
+        except OSError as error:
+            return "refused: " + str(error)
+        try:  # an answer, a wait for one, or the end of a connection that was never let through
+            probe.sendall(b"HEAD / HTTP/1.0\\r\\n\\r\\n")
+            return "closed" if probe.recv(64) == b"" else "ANSWERED"
+        except TimeoutError:
+            return "OPEN"
+        except OSError as error:
+            return "refused: " + str(error)
+"""
+
+
+def host_addresses():
+    """The addresses of this machine that are not loopback."""
+    output = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
+    found = []
+    for line in output.splitlines():
+        fields = line.split()
+        if fields[2] in ("inet", "inet6"):
+            address = ipaddress.ip_interface(fields[3]).ip
+            if not address.is_loopback:
+                found.append(str(address))
+    return sorted(set(found))
+
+
+class Service:
+    """A TCP service on all the host's addresses; counts whom it was reached by."""
+
+    def __init__(self):
+        if socket.has_dualstack_ipv6():
+            self.socket = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        else:
+            self.socket = socket.create_server(("0.0.0.0", 0))
+        self.port = self.socket.getsockname()[1]
+        self.peers = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, peer = self.socket.accept()
+                self.peers.append(peer)
+                connection.sendall(b"this is the host\n")
+                connection.close()
+
+    def close(self):
+        self.socket.close()
+
+
+def mirror_address():
+    """The mirror's IPv4 address if this host reaches it and guests may: else None and why not."""
+    try:
+        address = socket.getaddrinfo(MIRROR, 80, socket.AF_INET)[0][4][0]
+        with socket.create_connection((address, 80), timeout=5):
+            pass
+    except OSError as error:
+        return None, f"this host does not reach {MIRROR}: {error}"
+    if not ipaddress.ip_address(address).is_global:
+        return None, f"{MIRROR} is {address} here, which is no public address: guests cannot reach it"
+    return address, None
