@@ -1,14 +1,19 @@
 # dm_library(name SOURCES ... DEPS ... LINK ...): the static library of one folder under src/.
 #   DEPS: folders of ours that it may include; LINK: libraries of others.
 # dm_test(name SOURCES ... DEPS ... LINK ...): a gtest program, registered with ctest case by case.
-# dm_executable(name SOURCES ... DEPS ... LINK ...)
+# dm_executable(name [UNSANITIZED] SOURCES ... DEPS ... LINK ...)
 # dm_fuzzer(name SOURCES ... DEPS ...): only with DM_BUILD_FUZZERS; the target "fuzzers" builds all of them.
 
 set(DM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror)
 
+# UNSANITIZED: a static program, or what is loaded into a foreign one.
 function(dm_compile target)
+  cmake_parse_arguments(COMPILE "UNSANITIZED" "" "" ${ARGN})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${DM_WARNINGS}>)
   target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}/src")
+  if(COMPILE_UNSANITIZED)
+    return()
+  endif()
   if(DM_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${DM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=${DM_SANITIZE})
@@ -34,9 +39,13 @@ function(dm_library name)
 endfunction()
 
 function(dm_executable name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "UNSANITIZED" "" "SOURCES;DEPS;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  dm_compile(${name})
+  if(ARG_UNSANITIZED)
+    dm_compile(${name} UNSANITIZED)
+  else()
+    dm_compile(${name})
+  endif()
   dm_link(${name} PRIVATE)
 endfunction()
 
