@@ -88,6 +88,15 @@ std::string image_path(const std::string& name, const std::string& rest = "") {
   return std::string(kImages) + "/" + TestWorld::image_arn(name) + rest;
 }
 
+TestRequest update(const std::string& name, const std::string& members = "") {
+  const std::string body = TestWorld::image_body(name, members);
+  return {"PUT", image_path(name), "{" + body.substr(body.find(',') + 1)};  // without the name
+}
+
+TestRequest patch(const std::string& name, const std::string& version, const std::string& body) {
+  return {"PATCH", image_path(name, "/versions/" + version), body};
+}
+
 std::string run_body(const std::string& name, const std::string& members = "") {
   return fmt::format(R"({{"imageIdentifier":"{}"{}}})", TestWorld::image_arn(name), members);
 }
@@ -264,6 +273,75 @@ TEST_F(GoldenTest, VersionsAndBuildsOfAFailedImage) {
   check("RunMicrovm/nothing_active", run(run_body("demo")));
 }
 
+// --- UpdateMicrovmImage, UpdateMicrovmImageVersion, DeleteMicrovmImageVersion ---
+
+TEST_F(GoldenTest, UpdateMicrovmImage) {
+  world.create_image("demo", R"(,"description":"first","tags":{"team":"a"})");
+  world.host().hold(test::FakeHost::Call::kBuild);
+  check("UpdateMicrovmImage/success", update("demo", R"(,"clientToken":"token-1")"));
+  check("UpdateMicrovmImage/token", update("demo", R"(,"clientToken":"token-1")"));
+  check("UpdateMicrovmImage/token_conflict", update("demo", R"(,"description":"x","clientToken":"token-1")"));
+  check("UpdateMicrovmImage/updating", update("demo"));
+  check("UpdateMicrovmImageVersion/updating", patch("demo", "1.0", R"({"status":"INACTIVE"})"));
+  check("DeleteMicrovmImageVersion/updating", {"DELETE", image_path("demo", "/versions/1.0"), ""});
+  check("DeleteMicrovmImage/updating", {"DELETE", image_path("demo"), ""});
+  check("GetMicrovmImage/updating", get(image_path("demo")));
+  check("RunMicrovm/updating", run(run_body("demo")));
+  world.host().release(test::FakeHost::Call::kBuild);
+  ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 2));
+  check("GetMicrovmImage/updated", get(image_path("demo")));
+}
+
+TEST_F(GoldenTest, UpdateMicrovmImageRefusals) {
+  check("UpdateMicrovmImage/missing", update("absent"));
+  check("UpdateMicrovmImage/missing_members", {"PUT", image_path("demo"), "{}"});
+  check("UpdateMicrovmImage/bare_name", {"PUT", std::string(kImages) + "/demo", update("demo").body});
+  check("UpdateMicrovmImage/artifact_not_s3", update("demo", R"(,"codeArtifact":{"uri":"https://host/key.zip"})"));
+  check("UpdateMicrovmImage/bad_role", update("demo", R"(,"buildRoleArn":"arn:aws:iam::1:role/build")"));
+  world.host().hold(test::FakeHost::Call::kBuild);
+  world.send(create(TestWorld::image_body("building")));
+  check("UpdateMicrovmImage/creating", update("building"));
+}
+
+TEST_F(GoldenTest, UpdateMicrovmImageThatFails) {
+  world.create_image("demo");
+  world.host().fail_next_build({"CONTAINER_BUILD_FAILED", "The container image build failed.", 4096});
+  world.send(update("demo"));
+  ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kFailed));
+  check("GetMicrovmImage/update_failed", get(image_path("demo")));
+  check("UpdateMicrovmImageVersion/failed_version", patch("demo", "2.0", R"({"status":"ACTIVE"})"));
+}
+
+TEST_F(GoldenTest, UpdateMicrovmImageVersion) {
+  world.create_image("demo");
+  check("UpdateMicrovmImageVersion/inactive", patch("demo", "1.0", R"({"status":"INACTIVE"})"));
+  check("GetMicrovmImage/nothing_active", get(image_path("demo")));
+  check("RunMicrovm/inactive", run(run_body("demo")));
+  check("RunMicrovm/inactive_pinned", run(run_body("demo", R"(,"imageVersion":"1.0")")));
+  check("UpdateMicrovmImageVersion/active", patch("demo", "1", R"({"status":"ACTIVE"})"));
+  check("UpdateMicrovmImageVersion/missing_status", patch("demo", "1.0", "{}"));
+  check("UpdateMicrovmImageVersion/bad_status", patch("demo", "1.0", R"({"status":"PAUSED"})"));
+  check("UpdateMicrovmImageVersion/missing_version", patch("demo", "7.0", R"({"status":"ACTIVE"})"));
+  check("UpdateMicrovmImageVersion/missing_image", patch("absent", "1.0", R"({"status":"ACTIVE"})"));
+}
+
+TEST_F(GoldenTest, DeleteMicrovmImageVersion) {
+  world.create_image("demo");
+  const std::string vm = world.run_microvm(TestWorld::image_arn("demo"));
+  check("DeleteMicrovmImageVersion/last_version", {"DELETE", image_path("demo", "/versions/1.0"), ""});
+  world.send(update("demo"));
+  ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 2));
+  check("DeleteMicrovmImageVersion/running_microvms", {"DELETE", image_path("demo", "/versions/1.0"), ""});
+  check("DeleteMicrovmImageVersion/missing_version", {"DELETE", image_path("demo", "/versions/7.0"), ""});
+  check("DeleteMicrovmImageVersion/missing_image", {"DELETE", image_path("absent", "/versions/1.0"), ""});
+  world.host().hold(test::FakeHost::Call::kRemoveSnapshot);
+  check("DeleteMicrovmImageVersion/success", {"DELETE", image_path("demo", "/versions/2.0"), ""});
+  check("DeleteMicrovmImageVersion/again", {"DELETE", image_path("demo", "/versions/2.0"), ""});
+  check("GetMicrovmImage/version_deleting", get(image_path("demo")));
+  check("GetMicrovmImageVersion/deleting", get(image_path("demo", "/versions/2.0")));
+  world.host().release(test::FakeHost::Call::kRemoveSnapshot);
+}
+
 TEST_F(GoldenTest, ManagedImages) {
   check("ListManagedMicrovmImages/success", get(kManaged));
   check("ListManagedMicrovmImages/first_page", get(std::string(kManaged) + "?maxResults=1"));
@@ -387,7 +465,6 @@ TEST_F(GoldenTest, CreateMicrovmAuthToken) {
 // --- what is not there ---
 
 TEST_F(GoldenTest, OperationsThatAreNotAvailableSaySo) {
-  check("NotImplemented/update_image", {"PUT", image_path("demo"), "{}"});
   check("NotImplemented/list_tags", get("/2017-03-31/tags/" + TestWorld::image_arn("demo")));
   check("NotImplemented/create_connector", {"POST", "/2026-04-04/network-connectors", "{}"});
   check("NotImplemented/shell_token", {"POST", std::string(kAbsentVm) + "/shell-auth-token", "{}"});

@@ -11,11 +11,14 @@ namespace {
 
 constexpr std::pair<std::string_view, Handler> kHandlers[] = {
     {"CreateMicrovmImage", create_image},
+    {"UpdateMicrovmImage", update_image},
     {"GetMicrovmImage", get_image},
     {"ListMicrovmImages", list_images},
     {"DeleteMicrovmImage", delete_image},
     {"GetMicrovmImageVersion", get_image_version},
     {"ListMicrovmImageVersions", list_image_versions},
+    {"UpdateMicrovmImageVersion", update_image_version},
+    {"DeleteMicrovmImageVersion", delete_image_version},
     {"GetMicrovmImageBuild", get_image_build},
     {"ListMicrovmImageBuilds", list_image_builds},
     {"ListManagedMicrovmImages", list_managed_images},

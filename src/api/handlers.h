@@ -43,11 +43,14 @@ Handler find_handler(std::string_view operation);
 
 // By file.
 control::Answer<boost::json::object> create_image(Backend& backend, const Call& call);
+control::Answer<boost::json::object> update_image(Backend& backend, const Call& call);
 control::Answer<boost::json::object> get_image(Backend& backend, const Call& call);
 control::Answer<boost::json::object> list_images(Backend& backend, const Call& call);
 control::Answer<boost::json::object> delete_image(Backend& backend, const Call& call);
 control::Answer<boost::json::object> get_image_version(Backend& backend, const Call& call);
 control::Answer<boost::json::object> list_image_versions(Backend& backend, const Call& call);
+control::Answer<boost::json::object> update_image_version(Backend& backend, const Call& call);
+control::Answer<boost::json::object> delete_image_version(Backend& backend, const Call& call);
 control::Answer<boost::json::object> get_image_build(Backend& backend, const Call& call);
 control::Answer<boost::json::object> list_image_builds(Backend& backend, const Call& call);
 control::Answer<boost::json::object> list_managed_images(Backend& backend, const Call& call);

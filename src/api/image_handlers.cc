@@ -37,6 +37,15 @@ Members create_image(Backend& backend, const Call& call) {
   return converted(std::move(created), created_members);
 }
 
+Members update_image(Backend& backend, const Call& call) {
+  auto updated = backend.images.update(call.account,
+                                       required_text(call.input, "imageIdentifier"),
+                                       image_specification(call.input),
+                                       optional_text(call.input, "clientToken"),
+                                       request_digest(call.input));
+  return converted(std::move(updated), created_members);
+}
+
 Members get_image(Backend& backend, const Call& call) {
   return converted(backend.images.get(call.account, required_text(call.input, "imageIdentifier")), image_members);
 }
@@ -73,6 +82,28 @@ Members list_image_versions(Backend& backend, const Call& call) {
   };
   const auto keep = [](const control::ImageVersion&) { return true; };
   return answer_page(backend, call, list, keep, version_members);
+}
+
+Members update_image_version(Backend& backend, const Call& call) {
+  const auto status = required_text(call.input, "status") == to_string(control::VersionStatus::kActive)
+                          ? control::VersionStatus::kActive
+                          : control::VersionStatus::kInactive;
+  auto version = backend.images.set_status(
+      call.account, required_text(call.input, "imageIdentifier"), required_text(call.input, "imageVersion"), status);
+  return converted(std::move(version), version_members);
+}
+
+Members delete_image_version(Backend& backend, const Call& call) {
+  const auto convert = [](const control::ImageVersion& version) {
+    json::object members;
+    members["imageIdentifier"] = version.image_arn;
+    members["imageVersion"] = version.version;
+    members["state"] = control::to_string(version.state);
+    return members;
+  };
+  auto version = backend.images.remove_version(
+      call.account, required_text(call.input, "imageIdentifier"), required_text(call.input, "imageVersion"));
+  return converted(std::move(version), convert);
 }
 
 Members get_image_build(Backend& backend, const Call& call) {

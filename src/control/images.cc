@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "control/images.h"
-
 #include <algorithm>
 #include <chrono>
 #include <mutex>
@@ -12,53 +10,25 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "control/build_log.h"
-#include "control/identifiers.h"
-#include "control/image_builder.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
-#include "control/lifecycle.h"
+#include "control/images_implementation.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
-#include "control/world.h"
-#include "os/file.h"
-#include "os/worker_pool.h"
-#include "store/metadata_store.h"
 
 namespace dormouse::control {
 
 namespace {
 
-constexpr const char* kOperation = "CreateMicrovmImage";
 constexpr std::chrono::hours kTokenLife{24};
 constexpr std::chrono::seconds kBuildSlack{120};  // for the host's own clean-up after its timeout
 constexpr std::size_t kWaitingBuildsMax = 32;
-constexpr std::size_t kLeftOverRowsMax = 1000;
-constexpr std::size_t kPageRows = 50;
 constexpr const char* kPlatformError = "INTERNAL_PLATFORM_ERROR";
 constexpr const char* kFirstVersion = "1.0";
-
-tl::unexpected<ServiceError> image_not_found(const std::string& arn) {
-  return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("MicroVMImage not found for MicroVMImageID: {}", arn));
-}
-
-tl::unexpected<ServiceError> version_not_found(const std::string& arn, const std::string& version) {
-  return refuse(ServiceErrorKind::kResourceNotFound,
-                fmt::format("MicroVMImage not found for MicroVMImage: {}, Version: {}", arn, version));
-}
 
 tl::unexpected<ServiceError> name_taken(const std::string& name) {
   return refuse(ServiceErrorKind::kValidation,
                 fmt::format("A MicroVM image with the name '{}' already exists in this account", name));
-}
-
-// Moves a record along an edge of lifecycle.h; one that is not there is a bug, which is logged and changes nothing.
-template <typename Record, typename Event>
-void advance(Record& record, Event event) {
-  if (const auto to = next_state(record.state, event)) {
-    record.state = *to;
-  } else {
-    log::error("an event was not allowed", {{"state", std::string(to_string(record.state))}});
-  }
 }
 
 template <typename Record, typename Row>
@@ -80,51 +50,19 @@ Answer<Page<Record>> to_page(const Result<store::RowPage<Row>>& rows, const char
 
 }  // namespace
 
-class Images::Implementation {
- public:
-  explicit Implementation(World& the_world)
-      : world(the_world),
-        builds_({static_cast<std::size_t>(std::max(1, the_world.concurrent_builds)), kWaitingBuildsMax + 1}),
-        deletions_({1, 100'000}) {}
+tl::unexpected<ServiceError> image_not_found(const std::string& arn) {
+  return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("MicroVMImage not found for MicroVMImageID: {}", arn));
+}
 
-  Answer<Created> create(const std::string& account,
-                         const std::string& name,
-                         const ImageSpecification& specification,
-                         const std::optional<Tags>& tags,
-                         const std::optional<std::string>& client_token,
-                         const std::string& digest);
-  Answer<Image> remove(const std::string& account, const std::string& identifier);
-  // The image that `identifier` names, in its account.
-  Answer<Image> find(const std::string& account, const std::string& identifier) const;
-  Answer<ImageVersion> find_version(const std::string& account,
-                                    const std::string& identifier,
-                                    const std::string& version) const;
-  void start();
-  void stop();
+tl::unexpected<ServiceError> version_not_found(const std::string& arn, const std::string& version) {
+  return refuse(ServiceErrorKind::kResourceNotFound,
+                fmt::format("MicroVMImage not found for MicroVMImage: {}, Version: {}", arn, version));
+}
 
-  World& world;
-  std::function<void(const Build&)> observer;  // constant after start
-
- private:
-  Answer<std::optional<Created>> replay(const std::string& account,
-                                        const std::optional<std::string>& client_token,
-                                        const std::string& digest) const;
-  BuildJob new_job(const Caller& caller, const std::string& name, const ImageSpecification& resolved) const;
-  void build(BuildJob job);
-  void finish(BuildJob job, const tl::expected<host::BuildResult, host::BuildFailure>& result);
-  void fail_left_over(const store::BuildRow& row);
-  bool save(const BuildJob& job, bool with_image);
-  void delete_image(const Image& image);
-  Status delete_files(const Image& image);
-  void plan_deletion(const Image& image);
-
-  os::WorkerPool builds_;
-  os::WorkerPool deletions_;
-  const os::Cancellation stopping_;
-
-  std::mutex mutex_;                // held while records of images are changed
-  std::size_t builds_planned_ = 0;  // guarded by mutex_; waiting or under way
-};
+Images::Implementation::Implementation(World& the_world)
+    : world(the_world),
+      builds_({static_cast<std::size_t>(std::max(1, the_world.concurrent_builds)), kWaitingBuildsMax + 1}),
+      deletions_({1, 100'000}) {}
 
 Answer<Image> Images::Implementation::find(const std::string& account, const std::string& identifier) const {
   const auto arn = accept_image_identifier({account, world.region}, identifier);
@@ -170,19 +108,18 @@ Answer<ImageVersion> Images::Implementation::find_version(const std::string& acc
 // ---- creation ----
 
 Answer<std::optional<Images::Created>> Images::Implementation::replay(const std::string& account,
-                                                                      const std::optional<std::string>& client_token,
-                                                                      const std::string& digest) const {
-  if (!client_token) {
+                                                                      const Repeatable& repeatable) const {
+  if (!repeatable.client_token) {
     return std::nullopt;
   }
-  const auto token = world.metadata.token(account, kOperation, *client_token, world.clock.wall());
+  const auto token = world.metadata.token(account, repeatable.operation, *repeatable.client_token, world.clock.wall());
   if (!token) {
     return refuse_internally("read a client token", token.error());
   }
   if (!*token) {
     return std::nullopt;
   }
-  if ((*token)->digest != digest) {
+  if ((*token)->digest != repeatable.digest) {
     return refuse(ServiceErrorKind::kConflict,
                   "The clientToken was used before with different parameters; use another one for another request");
   }
@@ -193,26 +130,31 @@ Answer<std::optional<Images::Created>> Images::Implementation::replay(const std:
   return *std::move(answer);
 }
 
-BuildJob Images::Implementation::new_job(const Caller& caller,
-                                         const std::string& name,
-                                         const ImageSpecification& resolved) const {
+Answer<void> Images::Implementation::check_build_capacity(const std::string& /*account*/) const {
+  const std::size_t builds_max = static_cast<std::size_t>(std::max(1, world.concurrent_builds)) + kWaitingBuildsMax;
+  if (builds_planned_ >= builds_max) {
+    return refuse(
+        ServiceErrorKind::kServiceQuotaExceeded,
+        fmt::format("The maximum number of concurrent builds ({}) has been reached for this account.", builds_max));
+  }
+  return {};
+}
+
+BuildJob Images::Implementation::new_job(const Image& image,
+                                         const std::string& version,
+                                         const ImageSpecification& resolved,
+                                         WallTime now) {
   BuildJob job;
-  const WallTime now = rounded(world.clock.wall());
-  job.image.account = caller.account;
-  job.image.id = make_uuid();
-  job.image.arn = image_arn(caller, name);
-  job.image.name = name;
-  job.image.created_at = now;
-  job.image.updated_at = now;
-  job.version.account = caller.account;
-  job.version.image_arn = job.image.arn;
-  job.version.version = kFirstVersion;
+  job.image = image;
+  job.version.account = image.account;
+  job.version.image_arn = image.arn;
+  job.version.version = version;
   job.version.specification = resolved;
   job.version.created_at = now;
   job.version.updated_at = now;
-  job.build.account = caller.account;
-  job.build.image_arn = job.image.arn;
-  job.build.version = job.version.version;
+  job.build.account = image.account;
+  job.build.image_arn = image.arn;
+  job.build.version = version;
   job.build.build_id = make_uuid();
   job.build.architecture = "X86_64";
   job.build.chipset = "INTEL";
@@ -228,15 +170,14 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
                                                        const std::string& name,
                                                        const ImageSpecification& specification,
                                                        const std::optional<Tags>& tags,
-                                                       const std::optional<std::string>& client_token,
-                                                       const std::string& digest) {
+                                                       const Repeatable& repeatable) {
   const Caller caller{account, world.region};
   const auto resolved = resolve_specification(caller, specification);
   if (!resolved) {
     return tl::unexpected(resolved.error());
   }
   const std::lock_guard lock(mutex_);
-  if (auto replayed = replay(account, client_token, digest); !replayed || *replayed) {
+  if (auto replayed = replay(account, repeatable); !replayed || *replayed) {
     return std::move(replayed).map([](std::optional<Created> created) { return *std::move(created); });
   }
   const auto same_name = world.metadata.image_by_name(account, name);
@@ -249,40 +190,59 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   if (const auto reason = world.host.cannot_hold(size_of(*resolved))) {
     return refuse(ServiceErrorKind::kValidation, *reason);
   }
-  const std::size_t builds_max = static_cast<std::size_t>(std::max(1, world.concurrent_builds)) + kWaitingBuildsMax;
-  if (builds_planned_ >= builds_max) {
-    return refuse(
-        ServiceErrorKind::kServiceQuotaExceeded,
-        fmt::format("The maximum number of concurrent builds ({}) has been reached for this account.", builds_max));
+  if (const auto checked = check_build_capacity(account); !checked) {
+    return tl::unexpected(checked.error());
   }
 
-  BuildJob job = new_job(caller, name, *resolved);
-  job.image.tags = tags;
+  Image image;
+  image.account = account;
+  image.id = make_uuid();
+  image.arn = image_arn(caller, name);
+  image.name = name;
+  image.tags = tags;
+  image.last_major_version = 1;
+  image.created_at = rounded(world.clock.wall());
+  image.updated_at = image.created_at;
+  auto created = begin(new_job(image, kFirstVersion, *resolved, image.created_at), repeatable);
+  if (!created) {
+    return created.error().kind() == ErrorKind::kConflict ? name_taken(name)
+                                                          : refuse_internally("store an image", created.error());
+  }
+  return *std::move(created);
+}
+
+Result<Images::Created> Images::Implementation::begin(const BuildJob& job, const Repeatable& repeatable) {
   Created created{job.image, job.version};
   store::Changes changes;
   changes.images.push_back(encode(job.image));
   changes.versions.push_back(encode(job.version));
   changes.builds.push_back(encode(job.build));
-  if (client_token) {
+  if (repeatable.client_token) {
     const WallTime now = world.clock.wall();
-    changes.tokens.push_back({.account = account,
-                              .operation = kOperation,
-                              .token = *client_token,
-                              .digest = digest,
-                              .resource = job.image.arn,
+    changes.tokens.push_back({.account = job.image.account,
+                              .operation = repeatable.operation,
+                              .token = *repeatable.client_token,
+                              .digest = repeatable.digest,
+                              .resource = store::version_resource(job.image.arn, job.version.version),
                               .document = encode_answer(created),
                               .created_at = now,
                               .expires_at = now + kTokenLife});
   }
-  if (const Status stored = world.metadata.apply(changes); !stored) {
-    return stored.error().kind() == ErrorKind::kConflict ? name_taken(name)
-                                                         : refuse_internally("store an image", stored.error());
-  }
+  DM_TRY(world.metadata.apply(changes), "");
   ++builds_planned_;
+  ++builds_planned_by_account_[job.image.account];
   if (!builds_.post([this, job]() mutable { build(std::move(job)); })) {
-    --builds_planned_;  // the daemon stops; the next one records the build as failed
+    build_ended(job.image.account);  // the daemon stops; the next one records the build as failed
   }
   return created;
+}
+
+void Images::Implementation::build_ended(const std::string& account) {
+  --builds_planned_;
+  if (const auto planned = builds_planned_by_account_.find(account);
+      planned != builds_planned_by_account_.end() && --planned->second == 0) {
+    builds_planned_by_account_.erase(planned);
+  }
 }
 
 // ---- building ----
@@ -334,7 +294,7 @@ void Images::Implementation::build(BuildJob job) {
 
 void Images::Implementation::finish(BuildJob job, const tl::expected<host::BuildResult, host::BuildFailure>& result) {
   const std::lock_guard lock(mutex_);
-  --builds_planned_;
+  build_ended(job.image.account);
   if (const auto row = world.metadata.image_by_arn(job.image.arn); row && *row) {
     if (auto current = decode(**row)) {
       job.image = *std::move(current);
@@ -371,143 +331,6 @@ void Images::Implementation::finish(BuildJob job, const tl::expected<host::Build
   save(job, true);
 }
 
-// ---- deletion ----
-
-Answer<Image> Images::Implementation::remove(const std::string& account, const std::string& identifier) {
-  const std::lock_guard lock(mutex_);
-  auto image = find(account, identifier);
-  if (!image) {
-    return image;
-  }
-  if (!next_state(image->state, ImageEvent::kDelete)) {
-    return refuse(ServiceErrorKind::kValidation,
-                  fmt::format("Cannot delete MicroVM image in its current state: {}", image->arn));
-  }
-  advance(*image, ImageEvent::kDelete);
-  image->updated_at = rounded(world.clock.wall());
-  store::Changes changes;
-  changes.image_unused = image->arn;
-  changes.images.push_back(encode(*image));
-  if (const Status stored = world.metadata.apply(changes); !stored) {
-    if (stored.error().kind() == ErrorKind::kConflict) {
-      return refuse(ServiceErrorKind::kValidation, "Cannot delete microvm image with running microvms.");
-    }
-    return refuse_internally("delete an image", stored.error());
-  }
-  plan_deletion(*image);
-  return image;
-}
-
-void Images::Implementation::plan_deletion(const Image& image) {
-  if (!deletions_.post([this, image] { delete_image(image); })) {
-    log::warning("an image's deletion waits for the next start", {{"image", image.arn}});
-  }
-}
-
-Status Images::Implementation::delete_files(const Image& image) {
-  std::optional<std::string> after_version;
-  do {
-    DM_ASSIGN(const auto versions, world.metadata.list_versions(image.arn, {kPageRows, after_version}), "");
-    for (const store::VersionRow& version : versions.rows) {
-      const auto snapshot = snapshot_directory(world.data_directory, image.id, version.version);
-      if (version.state == to_string(VersionState::kSuccessful)) {
-        DM_TRY(world.host.remove_snapshot(snapshot), "remove a snapshot");
-      }
-      std::optional<std::string> after_build;
-      do {
-        DM_ASSIGN(
-            const auto builds, world.metadata.list_builds(image.arn, version.version, {kPageRows, after_build}), "");
-        for (const store::BuildRow& build : builds.rows) {
-          DM_TRY(os::remove_tree(build_log_file(world.data_directory, build.build_id)), "remove a build log");
-        }
-        after_build = builds.next;
-      } while (after_build);
-    }
-    after_version = versions.next;
-  } while (after_version);
-  return os::remove_tree(image_directory(world.data_directory, image.id));
-}
-
-void Images::Implementation::delete_image(const Image& image) {
-  Status deleted = delete_files(image);
-  const std::lock_guard lock(mutex_);
-  if (deleted) {
-    store::Changes changes;
-    changes.remove_images.push_back(image.arn);
-    deleted = world.metadata.apply(changes);
-  }
-  if (deleted) {
-    log::info("image deleted", {{"image", image.arn}});
-    return;
-  }
-  log::error("an image could not be deleted", {{"image", image.arn}, {"error", deleted.error().message()}});
-  Image failed = image;
-  advance(failed, ImageEvent::kFailed);
-  store::Changes changes;
-  changes.images.push_back(encode(failed));
-  if (const Status stored = world.metadata.apply(changes); !stored) {
-    log::error("an image's record could not be stored", {{"error", stored.error().message()}});
-  }
-}
-
-// ---- start and stop ----
-
-void Images::Implementation::fail_left_over(const store::BuildRow& row) {
-  const auto image_row = world.metadata.image_by_arn(row.image_arn);
-  const auto version_row = world.metadata.version(row.image_arn, row.version);
-  if (!image_row || !*image_row || !version_row || !*version_row) {
-    return;
-  }
-  auto image = decode(**image_row);
-  auto version = decode(**version_row);
-  auto build = decode(row);
-  if (!image || !version || !build) {
-    log::error("the records of a build left over cannot be read", {{"build", row.build_id}});
-    return;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    ++builds_planned_;  // finish() takes it off
-  }
-  finish({*std::move(image), *std::move(version), *std::move(build)},
-         tl::unexpected(
-             host::BuildFailure{kPlatformError,
-                                "The daemon restarted while the build was under way. Please create the image again.",
-                                std::nullopt}));
-  if (const Status removed = os::remove_tree(build_directory(world.data_directory, row.build_id)); !removed) {
-    log::error("a build's directory could not be removed", {{"error", removed.error().message()}});
-  }
-}
-
-void Images::Implementation::start() {
-  for (const BuildState state : {BuildState::kPending, BuildState::kInProgress}) {
-    const auto rows = world.metadata.builds_in_state(to_string(state), kLeftOverRowsMax);
-    if (!rows) {
-      log::error("the records of builds cannot be read", {{"error", rows.error().message()}});
-      return;
-    }
-    for (const store::BuildRow& row : *rows) {
-      fail_left_over(row);
-    }
-  }
-  const auto rows = world.metadata.images_in_state(to_string(ImageState::kDeleting), kLeftOverRowsMax);
-  if (!rows) {
-    log::error("the records of images cannot be read", {{"error", rows.error().message()}});
-    return;
-  }
-  for (const store::ImageRow& row : *rows) {
-    if (const auto image = decode(row)) {
-      plan_deletion(*image);
-    }
-  }
-}
-
-void Images::Implementation::stop() {
-  stopping_.cancel();
-  builds_.stop();
-  deletions_.stop();
-}
-
 // ---- the interface ----
 
 Images::Images(World& world) : implementation_(std::make_unique<Implementation>(world)) {}
@@ -519,7 +342,30 @@ Answer<Images::Created> Images::create(const std::string& account,
                                        const std::optional<Tags>& tags,
                                        const std::optional<std::string>& client_token,
                                        const std::string& request_digest) {
-  return implementation_->create(account, name, specification, tags, client_token, request_digest);
+  return implementation_->create(
+      account, name, specification, tags, {"CreateMicrovmImage", client_token, request_digest});
+}
+
+Answer<Images::Created> Images::update(const std::string& account,
+                                       const std::string& identifier,
+                                       const ImageSpecification& specification,
+                                       const std::optional<std::string>& client_token,
+                                       const std::string& request_digest) {
+  return implementation_->update(
+      account, identifier, specification, {"UpdateMicrovmImage", client_token, request_digest});
+}
+
+Answer<ImageVersion> Images::set_status(const std::string& account,
+                                        const std::string& identifier,
+                                        const std::string& version,
+                                        VersionStatus status) {
+  return implementation_->set_status(account, identifier, version, status);
+}
+
+Answer<ImageVersion> Images::remove_version(const std::string& account,
+                                            const std::string& identifier,
+                                            const std::string& version) {
+  return implementation_->remove_version(account, identifier, version);
 }
 
 Answer<Image> Images::get(const std::string& account, const std::string& identifier) const {

@@ -47,14 +47,34 @@ class Images {
                          const std::optional<std::string>& client_token,
                          const std::string& request_digest);
 
+  // A new major version with this specification and nothing of the one before; its build starts by itself and the old
+  // version serves meanwhile. Allowed from every state that is not changing, CREATE_FAILED and UPDATE_FAILED too.
+  Answer<Created> update(const std::string& account,
+                         const std::string& identifier,
+                         const ImageSpecification& specification,
+                         const std::optional<std::string>& client_token,
+                         const std::string& request_digest);
+
   Answer<Image> get(const std::string& account, const std::string& identifier) const;
-  Answer<Page<Image>> list(const std::string& account, std::size_t limit, const std::optional<std::string>& after) const;
+  Answer<Page<Image>> list(const std::string& account,
+                           std::size_t limit,
+                           const std::optional<std::string>& after) const;
   // Answers the image with state DELETING; its disk space goes in the background.
   Answer<Image> remove(const std::string& account, const std::string& identifier);
 
   Answer<ImageVersion> get_version(const std::string& account,
                                    const std::string& identifier,
                                    const std::string& version) const;
+  // Of a SUCCESSFUL version: INACTIVE blocks launches and leaves VMs alone.
+  Answer<ImageVersion> set_status(const std::string& account,
+                                  const std::string& identifier,
+                                  const std::string& version,
+                                  VersionStatus status);
+  // Answers the version with state DELETING; the image is UPDATING until its disk space has gone. Refused for the last
+  // version, and while a VM of it lives: a sleeping VM stands on its version's snapshot.
+  Answer<ImageVersion> remove_version(const std::string& account,
+                                      const std::string& identifier,
+                                      const std::string& version);
   Answer<Page<ImageVersion>> list_versions(const std::string& account,
                                            const std::string& identifier,
                                            std::size_t limit,

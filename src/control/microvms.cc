@@ -255,6 +255,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
 
   store::Changes changes;
   changes.image_in = {*arn, {"CREATED", "UPDATING", "UPDATED", "UPDATE_FAILED"}};
+  changes.version_active = store::VersionKey{*arn, version->version};
   changes.microvms.push_back(encode(*record));
   if (request.client_token) {
     const WallTime now = world.clock.wall();
@@ -275,7 +276,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
     if (stored.error().kind() != ErrorKind::kConflict) {
       return refuse_internally("store a microvm", stored.error());
     }
-    // The same request came twice at once, or the image was deleted meanwhile.
+    // The same request came twice at once, or the image or its version was taken away meanwhile.
     if (auto replayed = replay(account, request, digest); !replayed || *replayed) {
       return std::move(replayed).map([](std::optional<Microvm> microvm) { return *std::move(microvm); });
     }

@@ -326,6 +326,7 @@ store::ImageRow encode(const Image& image) {
   put(document, "latest_active_version", image.latest_active_version);
   put(document, "latest_failed_version", image.latest_failed_version);
   put(document, "tags", image.tags);
+  put(document, "last_major_version", image.last_major_version);
   put(document, "updated_at", image.updated_at);
   return {.account = image.account,
           .id = image.id,
@@ -349,6 +350,7 @@ Result<Image> decode(const store::ImageRow& row) {
   reader.get("latest_active_version", image.latest_active_version);
   reader.get("latest_failed_version", image.latest_failed_version);
   reader.get("tags", image.tags);
+  reader.get("last_major_version", image.last_major_version);
   reader.get("updated_at", image.updated_at);
   if (broken) {
     return broken_row("image", row.arn);

@@ -20,7 +20,17 @@ namespace dormouse::control {
 
 using Tags = std::map<std::string, std::string>;
 
-enum class ImageState { kCreating, kCreated, kCreateFailed, kUpdating, kUpdated, kUpdateFailed, kDeleting, kDeleteFailed, kDeleted };
+enum class ImageState {
+  kCreating,
+  kCreated,
+  kCreateFailed,
+  kUpdating,
+  kUpdated,
+  kUpdateFailed,
+  kDeleting,
+  kDeleteFailed,
+  kDeleted
+};
 enum class VersionState { kPending, kInProgress, kSuccessful, kFailed, kDeleting, kDeleted, kDeleteFailed };
 enum class VersionStatus { kActive, kInactive };
 enum class BuildState { kPending, kInProgress, kSuccessful, kFailed };
@@ -80,6 +90,7 @@ struct Image {
   std::optional<std::string> latest_active_version;
   std::optional<std::string> latest_failed_version;
   std::optional<Tags> tags;
+  int last_major_version = 1;  // ever given out, so that the number of a deleted version is not used again
   WallTime created_at;
   WallTime updated_at;
 };

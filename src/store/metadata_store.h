@@ -25,8 +25,13 @@ struct Changes {
   std::optional<ImageIn> image_in;
   // Condition: the image with this ARN has no VM that is not terminated.
   std::optional<std::string> image_unused;
+  // Condition: the version exists and is SUCCESSFUL and ACTIVE.
+  std::optional<VersionKey> version_active;
+  // Condition: the version has no VM that is not terminated.
+  std::optional<VersionKey> version_unused;
 
-  std::vector<std::string> remove_images;  // by ARN, with their versions, builds and tokens
+  std::vector<std::string> remove_images;   // by ARN, with their versions, builds and tokens
+  std::vector<VersionKey> remove_versions;  // with their builds and tokens
 
   std::vector<ImageRow> images;      // inserted, or replaced when the id is there already
   std::vector<VersionRow> versions;  // likewise by image and version

@@ -36,6 +36,11 @@ struct VersionRow {
   std::string document;
 };
 
+struct VersionKey {
+  std::string image_arn;
+  std::string version;
+};
+
 struct BuildRow {
   std::string build_id;  // UUID, unique
   std::string account;
@@ -65,11 +70,16 @@ struct TokenRow {
   std::string operation;  // "CreateMicrovmImage"; with account and token unique
   std::string token;
   std::string digest;    // of the request's content
-  std::string resource;  // image ARN or microvm id
+  std::string resource;  // microvm id, or version_resource()
   std::string document;  // the answer
   WallTime created_at;
   WallTime expires_at;
 };
+
+// What a token for a version of an image names as its resource.
+inline std::string version_resource(const std::string& image_arn, const std::string& version) {
+  return image_arn + ' ' + version;
+}
 
 // Where a page of a listing begins: after the row with this key. Listings are newest first.
 struct PageRequest {

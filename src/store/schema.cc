@@ -87,6 +87,10 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_by_resource ON tokens (resource);
 CREATE INDEX tokens_by_expiry ON tokens (expires_at);
 )sql",
+    R"sql(
+CREATE INDEX microvms_live_by_version ON microvms (image_arn, image_version) WHERE terminated = 0;
+DROP INDEX microvms_live;
+)sql",
 };
 
 Result<int> current_version(SqliteConnection& connection) {

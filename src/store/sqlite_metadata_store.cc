@@ -190,8 +190,49 @@ Status check_image_unused(SqliteConnection& connection, const std::string& arn) 
   return {};
 }
 
+Status check_version_active(SqliteConnection& connection, const VersionKey& key) {
+  DM_ASSIGN(
+      auto statement, connection.prepare("SELECT state, status FROM versions WHERE image_arn = ? AND version = ?"), "");
+  DM_ASSIGN(const bool found, statement.bind(key.image_arn).bind(key.version).step(), "");
+  if (!found) {
+    return fail(ErrorKind::kConflict, fmt::format("version {} of {} is gone", key.version, key.image_arn));
+  }
+  const std::string state = statement.text();
+  const std::string status = statement.text();
+  if (state != "SUCCESSFUL" || status != "ACTIVE") {
+    return fail(ErrorKind::kConflict,
+                fmt::format("version {} of {} is {} and {}", key.version, key.image_arn, state, status));
+  }
+  return {};
+}
+
+Status check_version_unused(SqliteConnection& connection, const VersionKey& key) {
+  DM_ASSIGN(auto statement,
+            connection.prepare("SELECT microvm_id FROM microvms WHERE image_arn = ? AND image_version = ? "
+                               "AND terminated = 0 LIMIT 1"),
+            "");
+  DM_ASSIGN(const bool found, statement.bind(key.image_arn).bind(key.version).step(), "");
+  if (found) {
+    return fail(ErrorKind::kConflict,
+                fmt::format("version {} of {} is used by {}", key.version, key.image_arn, statement.text()));
+  }
+  return {};
+}
+
+Status remove_version(SqliteConnection& connection, const VersionKey& key) {
+  for (const char* sql : {"DELETE FROM builds WHERE image_arn = ? AND version = ?",
+                          "DELETE FROM versions WHERE image_arn = ? AND version = ?"}) {
+    DM_ASSIGN(auto statement, connection.prepare(sql), "");
+    DM_TRY(statement.bind(key.image_arn).bind(key.version).run(), "");
+  }
+  DM_ASSIGN(auto statement, connection.prepare("DELETE FROM tokens WHERE resource = ?"), "");
+  return statement.bind(version_resource(key.image_arn, key.version)).run();
+}
+
 Status remove_image(SqliteConnection& connection, const std::string& arn) {
-  for (const char* sql : {"DELETE FROM tokens WHERE resource = ?",
+  for (const char* sql : {"DELETE FROM tokens WHERE resource = ?",  // as an older program named it
+                          "DELETE FROM tokens WHERE resource IN "
+                          "(SELECT image_arn || ' ' || version FROM versions WHERE image_arn = ?)",
                           "DELETE FROM builds WHERE image_arn = ?",
                           "DELETE FROM versions WHERE image_arn = ?",
                           "DELETE FROM images WHERE arn = ?"}) {
@@ -323,6 +364,15 @@ Status SqliteMetadataStore::apply_in_transaction(const Changes& changes) {
   }
   if (changes.image_unused) {
     DM_TRY(check_image_unused(*writer_, *changes.image_unused), "");
+  }
+  if (changes.version_active) {
+    DM_TRY(check_version_active(*writer_, *changes.version_active), "");
+  }
+  if (changes.version_unused) {
+    DM_TRY(check_version_unused(*writer_, *changes.version_unused), "");
+  }
+  for (const VersionKey& key : changes.remove_versions) {
+    DM_TRY(remove_version(*writer_, key), "remove a version");
   }
   for (const std::string& arn : changes.remove_images) {
     DM_TRY(remove_image(*writer_, arn), "remove an image");

@@ -64,6 +64,16 @@ class SqliteMetadataStoreTest : public testing::Test {
     row.document = "{}";
     return row;
   }
+  static VersionRow version(const std::string& number) {
+    return {.image_arn = "arn:i",
+            .version = number,
+            .ordinal = number.at(0),
+            .account = "1",
+            .state = "SUCCESSFUL",
+            .status = "ACTIVE",
+            .created_at = kTime,
+            .document = "{}"};
+  }
   static TokenRow token(const std::string& resource, WallTime created_at = kTime) {
     return {.account = "1",
             .operation = "Run",
@@ -139,6 +149,69 @@ TEST_F(SqliteMetadataStoreTest, ConditionThatAnImageIsUnusedCountsLiveVmsOnly) {
   ended.terminated = true;
   ASSERT_TRUE(put(ended));
   EXPECT_TRUE(store->apply(changes));
+}
+
+TEST_F(SqliteMetadataStoreTest, ConditionThatAVersionIsActiveIsChecked) {
+  Changes setup;
+  setup.versions.push_back(version("1.0"));
+  setup.versions.push_back(version("2.0"));
+  setup.versions.back().status = "INACTIVE";
+  ASSERT_TRUE(store->apply(setup));
+  const auto outcome = [&](const std::string& number) {
+    Changes changes;
+    changes.version_active = VersionKey{"arn:i", number};
+    const Status applied = store->apply(changes);
+    return applied ? "applied" : applied.error().message();
+  };
+  EXPECT_EQ(outcome("1.0"), "applied");
+  EXPECT_EQ(outcome("2.0"), "write metadata: version 2.0 of arn:i is SUCCESSFUL and INACTIVE");
+  EXPECT_EQ(outcome("3.0"), "write metadata: version 3.0 of arn:i is gone");
+}
+
+TEST_F(SqliteMetadataStoreTest, ConditionThatAVersionIsUnusedCountsItsLiveVmsOnly) {
+  MicrovmRow ended = microvm("m");
+  ended.terminated = true;
+  ASSERT_TRUE(put(ended));
+  Changes changes;
+  changes.version_unused = VersionKey{"arn:i", "1.0"};
+  EXPECT_TRUE(store->apply(changes));
+  ASSERT_TRUE(put(microvm("n")));
+  const Status refused = store->apply(changes);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+  EXPECT_EQ(refused.error().message(), "write metadata: version 1.0 of arn:i is used by n");
+  changes.version_unused = VersionKey{"arn:i", "2.0"};
+  EXPECT_TRUE(store->apply(changes));
+}
+
+TEST_F(SqliteMetadataStoreTest, RemovingAVersionTakesItsBuildsAndTokensAlone) {
+  Changes setup;
+  for (const char* number : {"1.0", "2.0"}) {
+    setup.versions.push_back(version(number));
+    setup.builds.push_back({.build_id = std::string("b") + number,
+                            .account = "1",
+                            .image_arn = "arn:i",
+                            .version = number,
+                            .state = "SUCCESSFUL",
+                            .created_at = kTime,
+                            .document = "{}"});
+    setup.tokens.push_back(token(version_resource("arn:i", number)));
+    setup.tokens.back().token = number;
+  }
+  ASSERT_TRUE(store->apply(setup));
+  Changes changes;
+  changes.remove_versions.push_back({"arn:i", "2.0"});
+  ASSERT_TRUE(store->apply(changes));
+  EXPECT_FALSE(*store->version("arn:i", "2.0"));
+  EXPECT_FALSE(*store->build("b2.0"));
+  EXPECT_FALSE(*store->token("1", "Run", "2.0", kTime));
+  EXPECT_TRUE(*store->version("arn:i", "1.0"));
+  EXPECT_TRUE(*store->build("b1.0"));
+  EXPECT_TRUE(*store->token("1", "Run", "1.0", kTime));
+  changes.remove_versions.clear();
+  changes.remove_images.push_back("arn:i");
+  ASSERT_TRUE(store->apply(changes));
+  EXPECT_FALSE(*store->token("1", "Run", "1.0", kTime));
 }
 
 TEST_F(SqliteMetadataStoreTest, RemovingAnImageTakesWhatBelongsToItAndItsTokens) {
@@ -258,6 +331,8 @@ TEST_F(SqliteMetadataStoreTest, LookupsUseIndexes) {
         "EXPLAIN QUERY PLAN SELECT * FROM images WHERE account = '1' AND (created_at, id) < (5, 'x') "
         "ORDER BY created_at DESC, id DESC LIMIT 3",
         "EXPLAIN QUERY PLAN SELECT microvm_id FROM microvms WHERE image_arn = 'a' AND terminated = 0 LIMIT 1",
+        "EXPLAIN QUERY PLAN SELECT microvm_id FROM microvms WHERE image_arn = 'a' AND image_version = '1.0' AND "
+        "terminated = 0 LIMIT 1",
         "EXPLAIN QUERY PLAN SELECT microvm_id FROM microvms WHERE terminated = 1 AND terminated_at < 5 LIMIT 9",
         "EXPLAIN QUERY PLAN SELECT * FROM builds WHERE image_arn = 'a' AND version = '1' AND (created_at, build_id) < "
         "(5, 'x') ORDER BY created_at DESC, build_id DESC LIMIT 3",
