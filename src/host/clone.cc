@@ -45,13 +45,12 @@ Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
   return guest;
 }
 
-Result<Clone> make_clone(VmSupport& support,
-                         const std::string& name,
-                         const fs::path& directory,
-                         const fs::path& snapshot,
-                         Egress egress,
-                         bool thaw,
-                         const os::Context& context) {
+Result<Clone> start_clone(VmSupport& support,
+                          const std::string& name,
+                          const fs::path& directory,
+                          const fs::path& snapshot,
+                          Egress egress,
+                          const os::Context& context) {
   Clone clone;
   clone.directory = directory;
   clone.snapshot = snapshot;
@@ -66,6 +65,19 @@ Result<Clone> make_clone(VmSupport& support,
   DM_ASSIGN(const fs::path empty, support.empty_overlay(os::size_of(clone.source->disk.get()), context), "");
   DM_TRY(os::copy_sparsely(empty, files.overlay(), context), "");
   DM_ASSIGN(clone.guest, start_over(support, name, clone, context), "");
+  undo.dismiss();
+  return clone;
+}
+
+Result<Clone> make_clone(VmSupport& support,
+                         const std::string& name,
+                         const fs::path& directory,
+                         const fs::path& snapshot,
+                         Egress egress,
+                         bool thaw,
+                         const os::Context& context) {
+  DM_ASSIGN(Clone clone, start_clone(support, name, directory, snapshot, egress, context), "");
+  ScopeExit undo([&] { clone.discard(); });
   DM_ASSIGN(const UniqueFd state, clone.source->open_state(), "");
   DM_TRY(clone.guest->vmm().load_state(state, context), "");
   DM_TRY(clone.guest->wake(thaw, context), "");

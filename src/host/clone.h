@@ -58,6 +58,14 @@ Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
                                           const Clone& clone,
                                           const os::Context& context);
 
+// The first half of make_clone(): its process waits for a device state, over an empty overlay.
+Result<Clone> start_clone(VmSupport& support,
+                          const std::string& name,
+                          const std::filesystem::path& directory,
+                          const std::filesystem::path& snapshot,
+                          Egress egress,
+                          const os::Context& context);
+
 // Makes a clone of a snapshot in `directory`, which must not exist: restored, reseeded, its vCPUs running; its application
 // runs if `thaw`. Nothing of it is left when this fails.
 Result<Clone> make_clone(VmSupport& support,

@@ -210,7 +210,7 @@ tl::expected<BuildResult, BuildFailure> LocalHost::build(const BuildRequest& req
   ImageBuilder builder(*support, request, layout_.builds() / (request.build_id + ".work"), observer);
   auto built = builder.build(context);
   if (built) {
-    warm_->expect(request.destination, request.egress);
+    warm_->expect(request.destination, request.egress, Stage::kSettled);
   }
   return built;
 }

@@ -63,7 +63,8 @@ void Vm::publish_guest(std::shared_ptr<Guest> guest) {
 
 // One that was made ahead, moved to the VM's directory, or one made now.
 Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& context) {
-  std::optional<Clone> ready = support_.warm ? support_.warm->take(request.snapshot, request.egress) : std::nullopt;
+  std::optional<Clone> ready = support_.warm ? support_.warm->take(request.snapshot, request.egress, Stage::kSettled)
+                                                 : std::nullopt;
   if (!ready) {
     return make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, true, context);
   }
@@ -153,6 +154,9 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     }
     return fail(std::move(suspended).error().with_context("suspend " + id_));
   }
+  if (support_.warm) {
+    support_.warm->expect(clone_.snapshot, clone_.egress, Stage::kStarted);
+  }
   publish_guest(nullptr);
   clone_.guest.reset();
   if (auto ended = running->end(os::Context::with_timeout(kEndTimeout)); !ended) {
@@ -179,20 +183,52 @@ Status Vm::load(Guest& guest, const SuspendedRecord& record, const os::Context& 
   return guest.vmm().load_state(state, context);
 }
 
+// A process that was started ahead becomes this VM's: its run directory moves here, and it gets this VM's overlay.
+Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context& context) {
+  auto ready = support_.warm ? support_.warm->take(record.snapshot, record.egress, Stage::kStarted) : std::nullopt;
+  if (!ready) {
+    return fail(ErrorKind::kNotFound, "no process was started ahead");
+  }
+  ScopeExit discard([&] { ready->discard(); });
+  DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDWR), "");
+  DM_TRY(ready->guest->vmm().replace_overlay("application", overlay, context), "");
+  DM_TRY(os::remove_tree(files_.run_directory()), "");
+  if (::rename(VmFiles(ready->directory).run_directory().c_str(), files_.run_directory().c_str()) != 0) {
+    return fail_errno("move " + ready->directory.string());
+  }
+  discard.dismiss();
+  (void)os::remove_tree(ready->directory);
+  ready->directory = files_.directory();
+  return *std::move(ready);
+}
+
+Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& context) {
+  auto ready = started_ahead(record, context);
+  if (ready) {
+    return ready;
+  }
+  if (ready.error().kind() != ErrorKind::kNotFound) {
+    log::warning("a process started ahead was of no use", {{"vm", id_}, {"error", ready.error().message()}});
+  }
+  const Engine& engine = support_.engine;
+  Clone clone;
+  clone.directory = files_.directory();
+  clone.snapshot = record.snapshot;
+  clone.egress = record.egress;
+  DM_ASSIGN(clone.source, support_.templates.open(record.snapshot), "");
+  DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
+  DM_ASSIGN(clone.user, support_.users.take(), "");
+  DM_TRY(os::make_directories(files_.run_directory()), "");
+  DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context), "");
+  return clone;
+}
+
 Status Vm::resume(const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
-    const Engine& engine = support_.engine;
-    Clone clone;
-    clone.directory = files_.directory();
-    clone.snapshot = record.snapshot;
-    clone.egress = record.egress;
-    DM_ASSIGN(clone.source, support_.templates.open(record.snapshot), "");
-    DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
-    DM_ASSIGN(clone.user, support_.users.take(), "");
-    DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context), "");
+    DM_ASSIGN(Clone clone, obtain_for(record, context), "");
     DM_TRY(adopt(std::move(clone)), "");
     DM_TRY(load(*clone_.guest, record, context), "");
     // From here on the overlay is written: the saved state must never be used again.

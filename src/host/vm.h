@@ -41,6 +41,8 @@ class Vm {
 
  private:
   Result<Clone> obtain(const LaunchRequest& request, const os::Context& context);
+  Result<Clone> obtain_for(const SuspendedRecord& record, const os::Context& context);
+  Result<Clone> started_ahead(const SuspendedRecord& record, const os::Context& context);
   Status adopt(Clone clone);
   Status load(Guest& guest, const SuspendedRecord& record, const os::Context& context);
   Result<SuspendedRecord> save(Guest& guest, SuspendResult& result, const os::Context& context);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -61,11 +62,11 @@ WarmPool::~WarmPool() {
   }
 }
 
-std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egress egress) {
+std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egress egress, Stage stage) {
   std::optional<Clone> taken;
   {
     const std::lock_guard lock(mutex_);
-    Shelf& shelf = shelves_[{snapshot.string(), egress}];
+    Shelf& shelf = shelves_[{snapshot.string(), egress, stage}];
     shelf.demand.launched(clock_.steady());
     if (!shelf.stock.empty()) {
       taken = std::move(shelf.stock.front());
@@ -80,10 +81,10 @@ std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egres
   return taken;
 }
 
-void WarmPool::expect(const std::filesystem::path& snapshot, Egress egress) {
+void WarmPool::expect(const std::filesystem::path& snapshot, Egress egress, Stage stage) {
   {
     const std::lock_guard lock(mutex_);
-    shelves_[{snapshot.string(), egress}].demand.launched(clock_.steady());
+    shelves_[{snapshot.string(), egress, stage}].demand.launched(clock_.steady());
   }
   changed_.notify_all();
 }
@@ -92,14 +93,15 @@ void WarmPool::forget(const std::filesystem::path& snapshot) {
   std::deque<Clone> dropped;
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !filling_ || filling_->first != snapshot.string(); });
-    for (const Egress egress : {Egress::kNone, Egress::kInternet}) {
-      const auto found = shelves_.find({snapshot.string(), egress});
-      if (found != shelves_.end()) {
-        figures_.stock -= found->second.stock.size();
-        std::move(found->second.stock.begin(), found->second.stock.end(), std::back_inserter(dropped));
-        shelves_.erase(found);
+    changed_.wait(lock, [&] { return !filling_ || std::get<0>(*filling_) != snapshot.string(); });
+    for (auto shelf = shelves_.begin(); shelf != shelves_.end();) {
+      if (std::get<0>(shelf->first) != snapshot.string()) {
+        ++shelf;
+        continue;
       }
+      figures_.stock -= shelf->second.stock.size();
+      std::move(shelf->second.stock.begin(), shelf->second.stock.end(), std::back_inserter(dropped));
+      shelf = shelves_.erase(shelf);
     }
   }
   for (Clone& clone : dropped) {
@@ -155,7 +157,10 @@ void WarmPool::fill() {
     Result<Clone> made = fail(ErrorKind::kCancelled, "nothing to make");
     if (key) {
       const os::Context context(stop_, std::chrono::steady_clock::now() + kMakeTimeout);
-      made = make_clone(support_, name, directory_ / name, key->first, key->second, false, context);
+      const auto& [snapshot, egress, stage] = *key;
+      made = stage == Stage::kSettled
+                 ? make_clone(support_, name, directory_ / name, snapshot, egress, false, context)
+                 : start_clone(support_, name, directory_ / name, snapshot, egress, context);
     }
     lock.lock();
     filling_.reset();

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 
 #include "base/clock.h"
 #include "host/clone.h"
@@ -34,8 +35,12 @@ class Demand {
   std::deque<SteadyTime> launches_;  // the newest last; no more than kStockMax
 };
 
-// Clones made ahead: restored, reseeded once, settled, their applications frozen and without identity. Taking one makes a
-// launch as fast as thawing it. Filled in the background by one thread, sized by recent demand, dropped first when the
+// How far a clone was made ahead: its process started, for a VM that wakes with a state of its own; or restored and settled,
+// for a launch.
+enum class Stage { kStarted, kSettled };
+
+// Clones made ahead. Settled ones are restored, reseeded once, their applications frozen and without identity:
+// taking one makes a launch as fast as thawing it. Filled in the background by one thread, sized by recent demand, dropped first when the
 // host's memory is short. What an earlier daemon left is removed by LocalHost::recover.
 //
 // Thread-safe. take() never waits for a clone to be made.
@@ -50,10 +55,10 @@ class WarmPool {
   WarmPool& operator=(const WarmPool&) = delete;
 
   // A clone of the snapshot with this egress, if there is one. Counts as demand in either case.
-  std::optional<Clone> take(const std::filesystem::path& snapshot, Egress egress);
+  std::optional<Clone> take(const std::filesystem::path& snapshot, Egress egress, Stage stage);
 
-  // A launch of this snapshot is likely soon: it was just built.
-  void expect(const std::filesystem::path& snapshot, Egress egress);
+  // One will likely be taken soon: the snapshot was just built, or a VM of it was suspended.
+  void expect(const std::filesystem::path& snapshot, Egress egress, Stage stage);
 
   // Lets go of all clones of a snapshot, which is about to be removed.
   void forget(const std::filesystem::path& snapshot);
@@ -61,12 +66,12 @@ class WarmPool {
   struct Figures {
     std::size_t stock = 0;
     std::uint64_t hits = 0;
-    std::uint64_t misses = 0;  // launches that took the slow path
+    std::uint64_t misses = 0;  // launches and wakes that took the slow path
   };
   Figures figures() const;
 
  private:
-  using Key = std::pair<std::string, Egress>;  // snapshot directory, egress
+  using Key = std::tuple<std::string, Egress, Stage>;  // snapshot directory, egress
   struct Shelf {
     Demand demand;
     std::deque<Clone> stock;

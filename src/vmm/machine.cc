@@ -5,6 +5,10 @@
 #include <fmt/format.h>
 
 namespace dormouse::vmm {
+
+std::string base_node_of(const std::string& serial) { return "base-" + serial; }
+std::string overlay_node_of(const std::string& serial) { return "overlay-" + serial; }
+
 namespace {
 
 constexpr char kMac[] = "52:54:00:00:02:0f";
@@ -19,7 +23,7 @@ std::string cpu(const MachineModel& model) {
 constexpr char kTcg[] = "tcg,thread=multi,tb-size=32";
 
 void add_disk(std::vector<std::string>& arguments, const Disk& disk, int index) {
-  const std::string base_node = fmt::format("base{}", index);
+  const std::string base_node = base_node_of(disk.serial);
   const bool base_read_only = disk.read_only || disk.overlay_descriptor >= 0;
   arguments.insert(arguments.end(), {"-add-fd", fmt::format("fd={},set={}", disk.base_descriptor, 2 * index + 1)});
   arguments.insert(arguments.end(),
@@ -31,7 +35,7 @@ void add_disk(std::vector<std::string>& arguments, const Disk& disk, int index) 
                                 2 * index + 1)});
   std::string node = base_node;
   if (disk.overlay_descriptor >= 0) {
-    node = fmt::format("overlay{}", index);
+    node = overlay_node_of(disk.serial);
     arguments.insert(arguments.end(), {"-add-fd", fmt::format("fd={},set={}", disk.overlay_descriptor, 2 * index + 2)});
     arguments.insert(arguments.end(),
                      {"-blockdev",
@@ -44,7 +48,8 @@ void add_disk(std::vector<std::string>& arguments, const Disk& disk, int index) 
   // An I/O error is the guest's to see: without this a full disk would stop the VM silently.
   arguments.insert(arguments.end(),
                    {"-device",
-                    fmt::format("virtio-blk-device,drive={},serial={},{}",
+                    fmt::format("virtio-blk-device,id={},drive={},serial={},{}",
+                                disk.serial,
                                 node,
                                 disk.serial,
                                 disk.read_only ? "rerror=report" : "werror=report,rerror=report")});

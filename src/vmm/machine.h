@@ -42,6 +42,10 @@ struct MachineDescriptors {
   bool shared = false;
 };
 
+// Block nodes of a disk: the raw file, and the qcow2 file over it.
+std::string base_node_of(const std::string& serial);
+std::string overlay_node_of(const std::string& serial);
+
 struct BootImage {
   std::string kernel;  // paths readable by the VM's user
   std::string initramfs;

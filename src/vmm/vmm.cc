@@ -191,6 +191,27 @@ Result<std::unique_ptr<Vmm>> Vmm::attach(os::Process process, const fs::path& di
   return std::unique_ptr<Vmm>(new Vmm(std::move(process), std::move(qmp), nullptr));
 }
 
+Status Vmm::replace_overlay(const std::string& serial, const UniqueFd& overlay, const os::Context& context) {
+  constexpr int kSet = 101;
+  const std::lock_guard lock(mutex_);
+  DM_TRY(qmp_.execute("add-fd", {{"fdset-id", kSet}}, context, overlay.get()), "");
+  json::object file{{"driver", "file"}, {"filename", fmt::format("/dev/fdset/{}", kSet)}, {"locking", "off"}};
+  DM_TRY(qmp_.execute("blockdev-add",
+                      {{"driver", "qcow2"},
+                       {"node-name", "own-" + serial},
+                       {"discard", "unmap"},
+                       {"file", std::move(file)},
+                       {"backing", base_node_of(serial)}},
+                      context),
+         "");
+  DM_TRY(qmp_.execute("qom-set",
+                      {{"path", "/machine/peripheral/" + serial}, {"property", "drive"}, {"value", "own-" + serial}},
+                      context),
+         "");
+  DM_TRY(qmp_.execute("blockdev-del", {{"node-name", overlay_node_of(serial)}}, context), "");
+  return {};
+}
+
 Status Vmm::load_state(const UniqueFd& state, const os::Context& context) {
   const std::lock_guard lock(mutex_);
   json::object capability{{"capability", "events"}, {"state", true}};

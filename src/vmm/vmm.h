@@ -69,6 +69,10 @@ class Vmm {
   Vmm(const Vmm&) = delete;
   Vmm& operator=(const Vmm&) = delete;
 
+  // Gives the disk with this serial another overlay over the same base, opened read-write. For a process that was started
+  // before it was known whose it would be; before load_state().
+  Status replace_overlay(const std::string& serial, const UniqueFd& overlay, const os::Context& context);
+
   // Loads a device state into a process that was started without a boot image. The vCPUs stand still afterwards.
   Status load_state(const UniqueFd& state, const os::Context& context);
   Status run(const os::Context& context);   // QMP cont
