@@ -47,7 +47,14 @@ void Loop::again(EventSink& sink) {
   }
 }
 
-void Loop::forget(EventSink& sink) { std::erase(again_, &sink); }
+void Loop::forget(EventSink& sink) {
+  std::erase(again_, &sink);
+  for (auto& [pending, events] : batch_) {
+    if (pending == &sink) {
+      pending = nullptr;
+    }
+  }
+}
 
 void Loop::arm(TimerSink& sink, SteadyTime at) {
   disarm(sink);
@@ -81,14 +88,19 @@ void Loop::run() {
   std::array<epoll_event, 32> events{};
   for (;;) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
-    auto turns = std::exchange(again_, {});
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
-      static_cast<EventSink*>(event.data.ptr)->on_events(event.events);
+      batch_.emplace_back(static_cast<EventSink*>(event.data.ptr), event.events);
     }
-    for (EventSink* const sink : turns) {
-      sink->on_events(0);
+    for (EventSink* const sink : std::exchange(again_, {})) {
+      batch_.emplace_back(sink, 0);
     }
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      if (batch_[i].first != nullptr) {
+        batch_[i].first->on_events(batch_[i].second);
+      }
+    }
+    batch_.clear();
     fire_timers();
     if (after_batch_) {
       after_batch_();

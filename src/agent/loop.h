@@ -31,7 +31,8 @@ class TimerSink {
 // The agent's only thread: waits, calls sinks, and sleeps for ever when nothing happens (a tick would dirty pages in every
 // clone). Descriptors are watched edge-triggered for reading and writing: a sink works until EAGAIN.
 //
-// Sinks must not be destroyed while a batch of events is worked off, but in the after-batch function.
+// A sink that is destroyed calls forget() first: what the batch that is being worked off still holds for it is then dropped.
+// A sink must not destroy itself in its own call, but be destroyed in the after-batch function.
 class Loop {
  public:
   static Result<std::unique_ptr<Loop>> create();
@@ -42,7 +43,7 @@ class Loop {
   void remove(int descriptor);                            // before it is closed
 
   void again(EventSink& sink);   // another turn after the other sinks have had theirs
-  void forget(EventSink& sink);  // takes such a turn back
+  void forget(EventSink& sink);  // takes such a turn back, and what was reported but not told yet
 
   void arm(TimerSink& sink, SteadyTime at);  // once; replaces an earlier one
   void disarm(TimerSink& sink);
@@ -58,6 +59,7 @@ class Loop {
 
   UniqueFd epoll_;
   std::vector<EventSink*> again_;
+  std::vector<std::pair<EventSink*, std::uint32_t>> batch_;  // what is being worked off; null for a sink that is gone
   std::set<std::pair<SteadyTime, TimerSink*>> timers_;
   std::function<void()> after_batch_;
 };
