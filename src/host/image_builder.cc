@@ -72,7 +72,8 @@ std::string capitalised(std::string_view name) {
 }
 
 // The kernel's command line. A kernel that panics ends its machine by a triple fault: the machine has no other way to be
-// reset, and -no-reboot makes that its end. Under TCG the kernel hangs early unless it is told its clock, and the rate is the host's.
+// reset, and -no-reboot makes that its end. Under TCG the kernel hangs early unless it is told its clock, and the rate is
+// the host's.
 std::string command_line(const Engine& engine, const char* role) {
   std::string text = fmt::format("console=ttyS0 quiet panic=-1 reboot=t dormouse.role={}", role);
   if (engine.acceleration == vmm::Acceleration::kTcg) {
