@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -391,7 +392,11 @@ class EndpointServerTest : public ::testing::Test {
     EXPECT_TRUE(asker->write(text));
     const std::string header = asker->read_header();
     const std::size_t at = header.find("Content-Length: ");
-    return header + (at == std::string::npos ? "" : asker->read_exactly(std::stoul(header.substr(at + 16))));
+    std::size_t size = 0;
+    if (at != std::string::npos) {
+      std::from_chars(header.data() + at + 16, header.data() + header.size(), size);
+    }
+    return header + asker->read_exactly(size);
   }
 
   std::filesystem::path directory_;
