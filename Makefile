@@ -6,7 +6,7 @@ ARGS ?=
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-asan bench check format fuzz uninstall clean
+.PHONY: help setup build demo test test-asan bench check tidy format fuzz uninstall clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,19 +30,23 @@ test: build  ## every test; what cannot run here is skipped, with the reason
 	tests/run --build-dir build/$(PRESET) $(ARGS)
 
 test-asan: PRESET = asan
-test-asan: build  ## the unit tests under the address and undefined-behaviour sanitizers
+test-asan: build  ## every test under the address and undefined-behaviour sanitizers
 	tools/setup test
-	tests/run --build-dir build/$(PRESET) --only unit $(ARGS)
+	tests/run --build-dir build/$(PRESET) --suite-timeout 3600 $(ARGS)
 
 bench: PRESET = release
 bench: build  ## the benchmarks: JSON under build/bench
 	tools/setup test
 	bench/run --build-dir build/$(PRESET) $(ARGS)
 
-check: PRESET = dev
-check: build  ## formatting, lint, layers, house rules
+check:  ## formatting, layers, house rules, shell scripts
 	tools/setup check
-	tools/check --build-dir build/$(PRESET) $(ARGS)
+	tools/check $(ARGS)
+
+tidy: PRESET = dev
+tidy: build  ## clang-tidy over the sources; ARGS=FILE... for some
+	tools/setup check
+	tools/check --build-dir build/$(PRESET) --only lint $(ARGS)
 
 format:  ## rewrite the sources in the project's format
 	tools/setup check

@@ -258,6 +258,9 @@ class Daemon:
                 self.shut_down()
             except (DaemonError, subprocess.TimeoutExpired) as error:
                 problems.append(str(error))
+        # kill() is the tests' own doing; anything else is a crash, or what a sanitizer found.
+        if self._process and self._process.returncode not in (0, -signal.SIGKILL):
+            problems.append(f"dormoused ended with {self._process.returncode}:\n{self._log_tail()}")
         problems += self.leftovers()
         if self._own_data_dir and not keep:
             shutil.rmtree(self.data_dir, ignore_errors=True)
