@@ -46,7 +46,8 @@ int main(int argc, char** argv) {
                                                     {"error", log::Level::kError}};
   log::set_level(levels.at(options->log_level));
   if (::geteuid() != 0) {
-    fmt::print(stderr, "dormoused: must run as root: it makes network namespaces and taps. `dormouse doctor` says more.\n");
+    fmt::print(stderr,
+               "dormoused: must run as root: it makes network namespaces and taps. `dormouse doctor` says more.\n");
     return 1;
   }
   const UniqueFd signals = block_signals();

@@ -95,7 +95,8 @@ TEST_F(ManagedBaseBuild, IsInterruptedWithoutTraceThenMadeThenFound) {
   const auto made = store.ensure({}, printer, long_enough());
   ASSERT_TRUE(made) << made.error().message();
   EXPECT_EQ(printer.steps, 4);
-  for (const fs::path& path : {made->kernel, made->root, made->builder_root, made->containers, made->modules / "order"}) {
+  for (const fs::path& path :
+       {made->kernel, made->root, made->builder_root, made->containers, made->modules / "order"}) {
     EXPECT_TRUE(fs::is_regular_file(path)) << path;
     EXPECT_GT(fs::file_size(path), 0U) << path;
   }

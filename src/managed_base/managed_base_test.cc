@@ -191,8 +191,9 @@ TEST_F(ManagedBases, InitramfsHoldsAgentAndModulesInOrderAndIsMadeOncePerAgent) 
   ASSERT_TRUE(base);
   // A static executable: this is checked by its ELF header.
   const auto compiled = os::run_for_output(
-      os::Command{{"/bin/sh", "-c", "echo 'int main(void){return 0;}' | cc -static -x c - -o " + (cache_ / "agent").string()},
-                  {"PATH=/usr/bin:/bin"}},
+      os::Command{
+          {"/bin/sh", "-c", "echo 'int main(void){return 0;}' | cc -static -x c - -o " + (cache_ / "agent").string()},
+          {"PATH=/usr/bin:/bin"}},
       65536,
       minute());
   ASSERT_TRUE(compiled) << compiled.error().message();
@@ -250,8 +251,7 @@ TEST_F(ManagedBases, BlankDiskIsSparseWholeAndWithoutJournal) {
 TEST_F(ManagedBases, BlankDiskRefusesASizeThatIsNoWholeNumberOfBlocks) {
   const auto disk = ManagedBaseStore(cache_).blank_disk((1U << 30U) + 1U, minute());
   ASSERT_FALSE(disk);
-  EXPECT_EQ(disk.error().message(),
-            "blank disk of 1073741825 bytes: must be a multiple of 4096 and at least 16777216");
+  EXPECT_EQ(disk.error().message(), "blank disk of 1073741825 bytes: must be a multiple of 4096 and at least 16777216");
 }
 
 }  // namespace

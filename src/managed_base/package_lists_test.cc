@@ -25,9 +25,10 @@ TEST(ParseIndexTargets, KeepsDebiansOwnSuitesOfTheReleaseAlone) {
       "Debian Backports|bookworm-backports|http://mirror.example/debian/|main\n"
       "\n"
       "Debian|bookworm|too few\n");
-  EXPECT_THAT(sources, ElementsAre("deb http://mirror.example/debian/ bookworm main",
-                                   "deb http://mirror.example/debian/ bookworm-updates main",
-                                   "deb http://mirror.example/security/ bookworm-security main"));
+  EXPECT_THAT(sources,
+              ElementsAre("deb http://mirror.example/debian/ bookworm main",
+                          "deb http://mirror.example/debian/ bookworm-updates main",
+                          "deb http://mirror.example/security/ bookworm-security main"));
 }
 
 TEST(ParseIndexTargets, JoinsTheComponentsOfOneSuite) {

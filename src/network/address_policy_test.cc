@@ -29,10 +29,28 @@ bool allows(const AddressPolicy& policy, const std::string& text) {
 
 TEST(AddressPolicy, AllowsPublicAddresses) {
   const AddressPolicy policy = default_policy();
-  for (const char* text : {"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.0.0.1",
-                           "128.0.0.1", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0",
-                           "192.167.0.1", "192.169.0.1", "198.17.255.255", "198.20.0.0", "223.255.255.255",
-                           "2606:4700:4700::1111", "2a00::1", "3fff:ffff::1", "2003::1"}) {
+  for (const char* text : {"1.1.1.1",
+                           "8.8.8.8",
+                           "9.255.255.255",
+                           "11.0.0.0",
+                           "100.63.255.255",
+                           "100.128.0.0",
+                           "126.0.0.1",
+                           "128.0.0.1",
+                           "169.253.255.255",
+                           "169.255.0.0",
+                           "172.15.255.255",
+                           "172.32.0.0",
+                           "192.0.1.0",
+                           "192.167.0.1",
+                           "192.169.0.1",
+                           "198.17.255.255",
+                           "198.20.0.0",
+                           "223.255.255.255",
+                           "2606:4700:4700::1111",
+                           "2a00::1",
+                           "3fff:ffff::1",
+                           "2003::1"}) {
     EXPECT_TRUE(allows(policy, text)) << text;
   }
 }
@@ -46,27 +64,60 @@ TEST(AddressPolicy, AllowsDocumentationRangesBecauseAMirrorMayLiveThere) {
 
 TEST(AddressPolicy, DeniesEverythingThatIsNotPublic) {
   const AddressPolicy policy = default_policy();
-  for (const char* text :
-       {"0.0.0.0",       "0.1.2.3",        "10.0.2.2",        "10.255.255.255", "100.64.0.1",    "100.127.255.255",
-        "127.0.0.1",     "127.255.0.1",    "169.254.169.254", "172.16.0.1",     "172.31.255.1",  "192.0.0.8",
-        "192.168.1.1",   "198.18.0.1",     "198.19.255.255",  "224.0.0.1",      "239.1.1.1",     "240.0.0.1",
-        "255.255.255.255", "192.88.99.1",  "::",              "::1",            "fc00::1",       "fd00:ec2::254",
-        "fe80::1",       "febf::1",        "fec0::1",         "ff02::1",        "100::1",        "64:ff9b:1::1",
-        "2001:2::1",     "2001:10::1",     "4000::1",         "1::1",           "5f00::1"}) {
+  for (const char* text : {"0.0.0.0",
+                           "0.1.2.3",
+                           "10.0.2.2",
+                           "10.255.255.255",
+                           "100.64.0.1",
+                           "100.127.255.255",
+                           "127.0.0.1",
+                           "127.255.0.1",
+                           "169.254.169.254",
+                           "172.16.0.1",
+                           "172.31.255.1",
+                           "192.0.0.8",
+                           "192.168.1.1",
+                           "198.18.0.1",
+                           "198.19.255.255",
+                           "224.0.0.1",
+                           "239.1.1.1",
+                           "240.0.0.1",
+                           "255.255.255.255",
+                           "192.88.99.1",
+                           "::",
+                           "::1",
+                           "fc00::1",
+                           "fd00:ec2::254",
+                           "fe80::1",
+                           "febf::1",
+                           "fec0::1",
+                           "ff02::1",
+                           "100::1",
+                           "64:ff9b:1::1",
+                           "2001:2::1",
+                           "2001:10::1",
+                           "4000::1",
+                           "1::1",
+                           "5f00::1"}) {
     EXPECT_FALSE(allows(policy, text)) << text;
   }
 }
 
 TEST(AddressPolicy, JudgesAnEmbeddedAddressAsTheIpv4AddressItStandsFor) {
   const AddressPolicy policy = default_policy();
-  for (const char* text : {"::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:0:10.0.0.1", "64:ff9b::192.168.0.1",
-                           "2002:7f00:1::1", "2002:a00:202::1", "::10.0.0.1",
-                           "2001:0:a00:1::1:f7f7:f7f7",        // Teredo by a server at 10.0.0.1
-                           "2001:0:808:808::1:f5ff:fffe"}) {   // Teredo for a client at 10.0.0.1
+  for (const char* text : {"::ffff:127.0.0.1",
+                           "::ffff:169.254.169.254",
+                           "::ffff:0:10.0.0.1",
+                           "64:ff9b::192.168.0.1",
+                           "2002:7f00:1::1",
+                           "2002:a00:202::1",
+                           "::10.0.0.1",
+                           "2001:0:a00:1::1:f7f7:f7f7",       // Teredo by a server at 10.0.0.1
+                           "2001:0:808:808::1:f5ff:fffe"}) {  // Teredo for a client at 10.0.0.1
     EXPECT_FALSE(allows(policy, text)) << text;
   }
-  for (const char* text : {"::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1", "::ffff:0:8.8.8.8",
-                           "2001:0:808:808::1:f7f7:f7f7"}) {
+  for (const char* text :
+       {"::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1", "::ffff:0:8.8.8.8", "2001:0:808:808::1:f7f7:f7f7"}) {
     EXPECT_TRUE(allows(policy, text)) << text;
   }
 }
@@ -121,8 +172,9 @@ TEST(AddressPrefix, RefusesWhatIsNoneNamingValueAndRemedy) {
   const auto error_of = [](const char* text) { return AddressPrefix::parse(text).error().message(); };
   EXPECT_EQ(error_of("10.0.0/8"),
             "address prefix '10.0.0/8': not an IPv4 or IPv6 address; write it like 10.0.0.0/8 or fd00::/8");
-  EXPECT_EQ(error_of("10.0.0.0/33"),
-            "address prefix '10.0.0.0/33': the length is not a number from 0 to 32; write it like 10.0.0.0/8 or fd00::/8");
+  EXPECT_EQ(
+      error_of("10.0.0.0/33"),
+      "address prefix '10.0.0.0/33': the length is not a number from 0 to 32; write it like 10.0.0.0/8 or fd00::/8");
   EXPECT_EQ(error_of("10.0.0.1/8"),
             "address prefix '10.0.0.1/8': bits beyond the length are set; write it like 10.0.0.0/8 or fd00::/8");
   EXPECT_FALSE(AddressPrefix::parse("10.0.0.0/").has_value());

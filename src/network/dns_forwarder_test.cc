@@ -14,8 +14,13 @@ using boost::asio::ip::make_address;
 using Addresses = std::vector<boost::asio::ip::address>;
 
 // A query for "a.b" under the id 0x1234 with one additional record (EDNS).
-const std::string kQuestion("\x01" "a\x01" "b\x00\x00\x01\x00\x01", 9);
-const std::string kQuery = std::string("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01", 12) + kQuestion + "additional";
+const std::string kQuestion(
+    "\x01"
+    "a\x01"
+    "b\x00\x00\x01\x00\x01",
+    9);
+const std::string kQuery =
+    std::string("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01", 12) + kQuestion + "additional";
 
 TEST(ParseResolvConf, TakesTheFirstThreeNameservers) {
   EXPECT_EQ(parse_resolv_conf("# nameserver 9.9.9.9\nsearch example\nnameserver 192.0.2.1\n\tnameserver\t2001:db8::1 \n"
@@ -43,11 +48,18 @@ TEST(DnsMessages, AFailureRepeatsIdAndQuestionWithoutOtherRecords) {
 
 TEST(DnsMessages, AFailureLeavesOutAQuestionThatIsMalformed) {
   const std::string header("\x12\x34\x81\x85\x00\x00\x00\x00\x00\x00\x00\x00", 12);
-  for (const std::string& question : {std::string("\x3f" "short", 6), std::string("\xc0\x0c\x00\x01\x00\x01", 6), std::string(),
-                                      std::string("\x01" "a\x00\x00\x01", 5)}) {
+  for (const std::string& question : {std::string("\x3f"
+                                                  "short",
+                                                  6),
+                                      std::string("\xc0\x0c\x00\x01\x00\x01", 6),
+                                      std::string(),
+                                      std::string("\x01"
+                                                  "a\x00\x00\x01",
+                                                  5)}) {
     EXPECT_EQ(dns_answer_without_records(kQuery.substr(0, 12) + question, DnsAnswerCode::kRefused), header);
   }
-  EXPECT_EQ(dns_answer_without_records(kQuery.substr(0, 4) + std::string("\x00\x02", 2) + kQuery.substr(6), DnsAnswerCode::kRefused),
+  EXPECT_EQ(dns_answer_without_records(kQuery.substr(0, 4) + std::string("\x00\x02", 2) + kQuery.substr(6),
+                                       DnsAnswerCode::kRefused),
             header);
 }
 

@@ -123,8 +123,8 @@ UniqueFd accepted(const UniqueFd& listener) {
 }
 
 bool nobody_waits(const UniqueFd& listener) {
-  return ::fcntl(listener.get(), F_SETFL, O_NONBLOCK) == 0 && ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC) < 0 &&
-         errno == EAGAIN;
+  return ::fcntl(listener.get(), F_SETFL, O_NONBLOCK) == 0 &&
+         ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC) < 0 && errno == EAGAIN;
 }
 
 void send_all(const UniqueFd& socket, std::string_view text) {
@@ -174,11 +174,14 @@ class EgressServerTest : public ::testing::Test {
     }
     vm_.shell("ip link set lo up; ip link add tap0 type veth peer name eth0 netns " + guest_.path() +
               "; ip address add 10.0.2.2/24 dev tap0; ip link set tap0 up\nnft -f - <<'END'\n" + kRules + "\nEND\n");
-    guest_.shell("ip link set lo up; ip address add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2");
+    guest_.shell(
+        "ip link set lo up; ip address add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via "
+        "10.0.2.2");
     host_.shell("ip link set lo up; ip link add up0 type veth peer name eth0 netns " + remote_.path() +
                 "; ip address add 198.51.100.1/24 dev up0; ip link set up0 up; ip route add default via 198.51.100.2");
-    remote_.shell("ip link set lo up; ip address add 198.51.100.2/24 dev eth0; ip link set eth0 up; "
-                  "ip address add 10.99.0.2/32 dev lo; ip address add 169.254.169.254/32 dev lo");
+    remote_.shell(
+        "ip link set lo up; ip address add 198.51.100.2/24 dev eth0; ip link set eth0 up; "
+        "ip address add 10.99.0.2/32 dev lo; ip address add 169.254.169.254/32 dev lo");
     resolv_conf_ = std::filesystem::temp_directory_path() / ("egress_test_resolv." + std::to_string(::getpid()));
     std::ofstream(resolv_conf_) << "# comment\nnameserver 198.51.100.2\n";
     options_.policy = *AddressPolicy::create({});
@@ -202,7 +205,8 @@ class EgressServerTest : public ::testing::Test {
   }
 
   EgressServer::Listeners listeners() const {
-    return {bound(vm_, SOCK_STREAM, "10.0.2.2", 1), bound(vm_, SOCK_DGRAM, "10.0.2.2", 53),
+    return {bound(vm_, SOCK_STREAM, "10.0.2.2", 1),
+            bound(vm_, SOCK_DGRAM, "10.0.2.2", 53),
             bound(vm_, SOCK_STREAM, "10.0.2.2", 53)};
   }
 
@@ -342,12 +346,21 @@ TEST_F(EgressServerTest, RefusesDescriptorsThatAreNoSockets) {
   const Status added = server_->add("other", {}, Egress::kInternet);
   ASSERT_FALSE(added.has_value());
   EXPECT_EQ(added.error().kind(), ErrorKind::kInvalidArgument);
-  EXPECT_TRUE(server_->add("other", {bound(vm_, SOCK_STREAM, "10.0.2.2", 2), bound(vm_, SOCK_DGRAM, "10.0.2.2", 54),
-                                     bound(vm_, SOCK_STREAM, "10.0.2.2", 54)}, Egress::kInternet).has_value());
+  EXPECT_TRUE(server_
+                  ->add("other",
+                        {bound(vm_, SOCK_STREAM, "10.0.2.2", 2),
+                         bound(vm_, SOCK_DGRAM, "10.0.2.2", 54),
+                         bound(vm_, SOCK_STREAM, "10.0.2.2", 54)},
+                        Egress::kInternet)
+                  .has_value());
 }
 
 // A query for "a.b" of type A under the id 0x1234.
-const std::string kQuery("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01" "a\x01" "b\x00\x00\x01\x00\x01", 21);
+const std::string kQuery(
+    "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01"
+    "a\x01"
+    "b\x00\x00\x01\x00\x01",
+    21);
 
 std::string answer_to(const std::string& query, std::size_t padding = 0) {
   std::string result = query;
@@ -363,15 +376,21 @@ Asked receive_query(const UniqueFd& resolver) {
   Asked result;
   result.query.resize(5'000);
   socklen_t length = sizeof result.asker;
-  const ssize_t size = ::recvfrom(resolver.get(), result.query.data(), result.query.size(), 0,
-                                  reinterpret_cast<sockaddr*>(&result.asker), &length);
+  const ssize_t size = ::recvfrom(
+      resolver.get(), result.query.data(), result.query.size(), 0, reinterpret_cast<sockaddr*>(&result.asker), &length);
   EXPECT_GT(size, 0) << std::strerror(errno);
   result.query.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
   return result;
 }
 void send_answer(const UniqueFd& resolver, const Asked& asked, const std::string& answer) {
-  EXPECT_EQ(::sendto(resolver.get(), answer.data(), answer.size(), 0, reinterpret_cast<const sockaddr*>(&asked.asker),
-                     sizeof asked.asker), static_cast<ssize_t>(answer.size())) << std::strerror(errno);
+  EXPECT_EQ(::sendto(resolver.get(),
+                     answer.data(),
+                     answer.size(),
+                     0,
+                     reinterpret_cast<const sockaddr*>(&asked.asker),
+                     sizeof asked.asker),
+            static_cast<ssize_t>(answer.size()))
+      << std::strerror(errno);
 }
 
 TEST_F(EgressServerTest, ForwardsDnsQueriesUnderRandomIdsFromRandomPorts) {

@@ -11,9 +11,7 @@
 namespace dormouse::os {
 namespace {
 
-Command shell(const std::string& script) {
-  return Command{{"/bin/sh", "-c", script}, {"PATH=/usr/bin:/bin"}};
-}
+Command shell(const std::string& script) { return Command{{"/bin/sh", "-c", script}, {"PATH=/usr/bin:/bin"}}; }
 
 Context minute() { return Context::with_timeout(std::chrono::minutes(1)); }
 
@@ -46,14 +44,15 @@ TEST(RunCommand, KillsTheWholeGroupWhenCancelled) {
   EXPECT_EQ(end.error().message(), "run /bin/sh: cancelled");
   ASSERT_GT(grandchild, 0);
   // Killed; it may still be waiting to be reaped by init.
-  const auto state = run_for_output(
-      shell("ps -o stat= -p " + std::to_string(grandchild) + " | grep -v Z || true"), 1000, minute());
+  const auto state =
+      run_for_output(shell("ps -o stat= -p " + std::to_string(grandchild) + " | grep -v Z || true"), 1000, minute());
   ASSERT_TRUE(state) << state.error().message();
   EXPECT_EQ(*state, "");
 }
 
 TEST(RunCommand, EndsAtTheDeadline) {
-  const auto end = run_command(shell("exec sleep 1000"), [](auto) {}, Context::with_timeout(std::chrono::milliseconds(50)));
+  const auto end =
+      run_command(shell("exec sleep 1000"), [](auto) {}, Context::with_timeout(std::chrono::milliseconds(50)));
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().kind(), ErrorKind::kDeadlineExceeded);
 }

@@ -27,8 +27,9 @@ UniqueFd inheritable() { return UniqueFd(::open("/dev/null", O_RDONLY)); }
 TEST(ProcessTest, AChildGetsNoDescriptorButThoseNamed) {
   const UniqueFd stray = inheritable();
   const UniqueFd wanted = inheritable();
-  SpawnRequest request = shell("for f in /proc/self/fd/*; do n=${f##*/}; [ -e $f ] && case $n in 0|1|2|7) ;; *) "
-                               "readlink $f | grep -q '/proc/.*/fd' || exit 9;; esac; done; [ -e /proc/self/fd/7 ]");
+  SpawnRequest request = shell(
+      "for f in /proc/self/fd/*; do n=${f##*/}; [ -e $f ] && case $n in 0|1|2|7) ;; *) "
+      "readlink $f | grep -q '/proc/.*/fd' || exit 9;; esac; done; [ -e /proc/self/fd/7 ]");
   request.descriptors = {{wanted.get(), 0}, {wanted.get(), 1}, {wanted.get(), 2}, {wanted.get(), 7}};
   auto process = Process::spawn(request);
   ASSERT_TRUE(process) << process.error().message();

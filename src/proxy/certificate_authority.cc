@@ -83,7 +83,8 @@ std::string to_pem(X509& certificate) {
 
 std::string to_pem(EVP_PKEY& key) {
   const Owned<BIO> bio(BIO_new(BIO_s_mem()));
-  require(bio && PEM_write_bio_PKCS8PrivateKey(bio.get(), &key, nullptr, nullptr, 0, nullptr, nullptr) == 1, "write a key");
+  require(bio && PEM_write_bio_PKCS8PrivateKey(bio.get(), &key, nullptr, nullptr, 0, nullptr, nullptr) == 1,
+          "write a key");
   return text_of(bio.get());
 }
 
@@ -104,9 +105,11 @@ void add_extension(X509& certificate, X509& issuer, int nid, const std::string& 
 void set_random_serial(X509& certificate) {
   std::array<unsigned char, 16> bytes{};
   require(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1, "randomness");
-  bytes[0] = static_cast<unsigned char>((bytes[0] & 0x7f) | 0x40);  // positive, of fixed length (RFC 5280 section 4.1.2.2)
+  bytes[0] =
+      static_cast<unsigned char>((bytes[0] & 0x7f) | 0x40);  // positive, of fixed length (RFC 5280 section 4.1.2.2)
   const Owned<BIGNUM> number(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
-  require(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(&certificate)) != nullptr, "set a serial number");
+  require(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(&certificate)) != nullptr,
+          "set a serial number");
 }
 
 // A certificate for `key` with subject and times, without extensions and signature.
@@ -118,12 +121,18 @@ Owned<X509> make_certificate(EVP_PKEY& key, const std::string& common_name, Wall
   set_random_serial(*raw);
   const std::time_t start = std::chrono::system_clock::to_time_t(now) - kSecondsPerDay;  // for clocks that are behind
   const std::time_t end = std::chrono::system_clock::to_time_t(now) + valid_days * kSecondsPerDay - kSecondsPerDay;
-  require(ASN1_TIME_set(X509_getm_notBefore(raw), start) != nullptr && ASN1_TIME_set(X509_getm_notAfter(raw), end) != nullptr,
+  require(ASN1_TIME_set(X509_getm_notBefore(raw), start) != nullptr &&
+              ASN1_TIME_set(X509_getm_notAfter(raw), end) != nullptr,
           "set a certificate's times");
   X509_NAME* const name = X509_get_subject_name(raw);
   const auto add = [name](const char* field, const std::string& value) {
-    require(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(value.data()),
-                                       static_cast<int>(value.size()), -1, 0) == 1,
+    require(X509_NAME_add_entry_by_txt(name,
+                                       field,
+                                       MBSTRING_UTF8,
+                                       reinterpret_cast<const unsigned char*>(value.data()),
+                                       static_cast<int>(value.size()),
+                                       -1,
+                                       0) == 1,
             "set a certificate's subject");
   };
   add("O", "Dormouse");
@@ -163,14 +172,16 @@ CertificateAuthority::CertificateAuthority(std::filesystem::path directory, std:
 CertificateAuthority::~CertificateAuthority() = default;
 CertificateAuthority::CertificateAuthority(CertificateAuthority&&) noexcept = default;
 
-Result<ServerCertificate> load_certificate(const std::filesystem::path& chain, const std::filesystem::path& private_key) {
+Result<ServerCertificate> load_certificate(const std::filesystem::path& chain,
+                                           const std::filesystem::path& private_key) {
   ServerCertificate result;
   DM_ASSIGN(result.chain_pem, os::read_file(chain, kPemBytesMax), "endpoint certificate");
   DM_ASSIGN(result.private_key_pem, os::read_file(private_key, kPemBytesMax), "endpoint key");
   try {
     const auto certificate = parse_certificate(result.chain_pem);
     if (!certificate) {
-      return fail(ErrorKind::kInvalidArgument, "endpoint certificate " + chain.string() + ": not a certificate in PEM form");
+      return fail(ErrorKind::kInvalidArgument,
+                  "endpoint certificate " + chain.string() + ": not a certificate in PEM form");
     }
     const auto key = parse_private_key(result.private_key_pem);
     if (!key) {
@@ -178,8 +189,8 @@ Result<ServerCertificate> load_certificate(const std::filesystem::path& chain, c
                   "endpoint key " + private_key.string() + ": not a private key in PEM form without a password");
     }
     if (X509_check_private_key(certificate.get(), key.get()) != 1) {
-      return fail(ErrorKind::kInvalidArgument, "endpoint key " + private_key.string() + ": does not belong to the certificate " +
-                                                   chain.string());
+      return fail(ErrorKind::kInvalidArgument,
+                  "endpoint key " + private_key.string() + ": does not belong to the certificate " + chain.string());
     }
   } catch (const std::runtime_error& error) {
     return fail(openssl_failure(error));
@@ -220,7 +231,8 @@ Result<CertificateAuthority> CertificateAuthority::open(const std::filesystem::p
   try {
     std::error_code ignored;
     if (!std::filesystem::exists(certificate_file, ignored)) {
-      DM_TRY(store_authority(directory, now), "");  // over a key left by a start that was cut short: nobody trusts it yet
+      DM_TRY(store_authority(directory, now),
+             "");  // over a key left by a start that was cut short: nobody trusts it yet
     }
     DM_ASSIGN(const std::string certificate_pem, os::read_file(certificate_file, kPemBytesMax), "CA");
     DM_ASSIGN(const std::string key_pem, os::read_file(key_file, kPemBytesMax), "CA");
@@ -229,12 +241,14 @@ Result<CertificateAuthority> CertificateAuthority::open(const std::filesystem::p
     material->key = parse_private_key(key_pem);
     if (!material->certificate || !material->key ||
         X509_check_private_key(material->certificate.get(), material->key.get()) != 1) {
-      return fail(ErrorKind::kDataLoss, "CA: " + certificate_file.string() + " and " + key_file.string() +
-                                            " are no certificate with its key; restore them, or remove both to make new ones");
+      return fail(ErrorKind::kDataLoss,
+                  "CA: " + certificate_file.string() + " and " + key_file.string() +
+                      " are no certificate with its key; restore them, or remove both to make new ones");
     }
     if (expires_before(*material->certificate, now)) {
-      return fail(ErrorKind::kConflict, "CA: " + certificate_file.string() + " has expired; remove it and " + key_file.string() +
-                                            " to make new ones, and have clients trust them");
+      return fail(ErrorKind::kConflict,
+                  "CA: " + certificate_file.string() + " has expired; remove it and " + key_file.string() +
+                      " to make new ones, and have clients trust them");
     }
     return CertificateAuthority(directory, std::move(material));
   } catch (const std::runtime_error& error) {

@@ -19,7 +19,8 @@ struct ServerCertificate {
 
 // Reads a certificate of the user's own. kInvalidArgument, naming the file, when one of them is not PEM or when they do not
 // belong together.
-Result<ServerCertificate> load_certificate(const std::filesystem::path& chain, const std::filesystem::path& private_key);
+Result<ServerCertificate> load_certificate(const std::filesystem::path& chain,
+                                           const std::filesystem::path& private_key);
 
 // The daemon's own root of trust: DIR/ca.pem (0644) and DIR/ca.key (0600), made at the first start and kept, EC P-256.
 //
@@ -39,7 +40,9 @@ class CertificateAuthority {
 
   // The kept certificate for "*.lambda-microvm.<region>.<domain>", made anew when it is missing, damaged, near its end, for
   // other names or by another authority.
-  Result<ServerCertificate> endpoint_certificate(const std::string& region, const std::string& domain, WallTime now) const;
+  Result<ServerCertificate> endpoint_certificate(const std::string& region,
+                                                 const std::string& domain,
+                                                 WallTime now) const;
 
   const std::filesystem::path& certificate_file() const { return certificate_file_; }
 

@@ -26,7 +26,7 @@ std::string read(const std::filesystem::path& file) {
 }
 
 unsigned mode_of(const std::filesystem::path& file) {
-  struct stat status {};
+  struct stat status{};
   EXPECT_EQ(::stat(file.c_str(), &status), 0) << file;
   return status.st_mode & 07777;
 }
@@ -87,11 +87,14 @@ class CertificateAuthorityTest : public ::testing::Test {
 TEST_F(CertificateAuthorityTest, SignsACertificateThatStrictClientsAcceptForTheEndpointsNames) {
   const ServerCertificate certificate = endpoint();
   const std::string root = read(authority().certificate_file());
-  for (const char* host : {"6f1c5c1e-55f4-4b6a-9f57-3a1f0f2f7c11.lambda-microvm.us-east-1.localhost", "localhost", "127.0.0.1", "::1"}) {
+  for (const char* host :
+       {"6f1c5c1e-55f4-4b6a-9f57-3a1f0f2f7c11.lambda-microvm.us-east-1.localhost", "localhost", "127.0.0.1", "::1"}) {
     EXPECT_EQ(verify(root, certificate.chain_pem, host, kNow), X509_V_OK) << host;
   }
-  EXPECT_EQ(verify(root, certificate.chain_pem, "x.lambda-microvm.eu-west-1.localhost", kNow), X509_V_ERR_HOSTNAME_MISMATCH);
-  EXPECT_EQ(verify(root, certificate.chain_pem, "a.b.lambda-microvm.us-east-1.localhost", kNow), X509_V_ERR_HOSTNAME_MISMATCH);
+  EXPECT_EQ(verify(root, certificate.chain_pem, "x.lambda-microvm.eu-west-1.localhost", kNow),
+            X509_V_ERR_HOSTNAME_MISMATCH);
+  EXPECT_EQ(verify(root, certificate.chain_pem, "a.b.lambda-microvm.us-east-1.localhost", kNow),
+            X509_V_ERR_HOSTNAME_MISMATCH);
   EXPECT_EQ(verify(root, certificate.chain_pem, "127.0.0.2", kNow), X509_V_ERR_IP_ADDRESS_MISMATCH);
   EXPECT_EQ(verify(root, certificate.chain_pem, "localhost", kNow + hours(24 * 400)), X509_V_ERR_CERT_HAS_EXPIRED);
 }
@@ -118,7 +121,8 @@ TEST_F(CertificateAuthorityTest, RenewsTheCertificateNearItsEndUnderTheSameRoot)
 TEST_F(CertificateAuthorityTest, MakesAnotherCertificateForOtherNamesAndForAnotherRoot) {
   const ServerCertificate first = endpoint();
   const ServerCertificate other = endpoint(kNow, "example.org");
-  EXPECT_EQ(verify(read(directory_ / "ca.pem"), other.chain_pem, "x.lambda-microvm.us-east-1.example.org", kNow), X509_V_OK);
+  EXPECT_EQ(verify(read(directory_ / "ca.pem"), other.chain_pem, "x.lambda-microvm.us-east-1.example.org", kNow),
+            X509_V_OK);
   std::filesystem::remove(directory_ / "ca.pem");
   std::filesystem::remove(directory_ / "ca.key");
   const ServerCertificate under_new_root = endpoint(kNow, "example.org");
@@ -143,12 +147,14 @@ TEST_F(CertificateAuthorityTest, KeysAreForTheirOwnerAloneAndTheRootIsForAll) {
 TEST_F(CertificateAuthorityTest, RefusesARootWithoutItsKeyRatherThanReplaceWhatClientsTrust) {
   endpoint();
   const std::string root = read(directory_ / "ca.pem");
-  std::filesystem::copy_file(directory_ / "endpoint.key", directory_ / "ca.key", std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(
+      directory_ / "endpoint.key", directory_ / "ca.key", std::filesystem::copy_options::overwrite_existing);
   const auto wrong = CertificateAuthority::open(directory_, kNow);
   ASSERT_FALSE(wrong.has_value());
   EXPECT_EQ(wrong.error().kind(), ErrorKind::kDataLoss);
-  EXPECT_EQ(wrong.error().message(), "CA: " + (directory_ / "ca.pem").string() + " and " + (directory_ / "ca.key").string() +
-                                         " are no certificate with its key; restore them, or remove both to make new ones");
+  EXPECT_EQ(wrong.error().message(),
+            "CA: " + (directory_ / "ca.pem").string() + " and " + (directory_ / "ca.key").string() +
+                " are no certificate with its key; restore them, or remove both to make new ones");
   std::filesystem::remove(directory_ / "ca.key");
   EXPECT_FALSE(CertificateAuthority::open(directory_, kNow).has_value());
   EXPECT_EQ(read(directory_ / "ca.pem"), root);
@@ -171,8 +177,9 @@ TEST_F(CertificateAuthorityTest, LoadsACertificateOfTheUsersAndNamesWhatIsWrongW
             "endpoint certificate " + key.string() + ": not a certificate in PEM form");
   EXPECT_EQ(load_certificate(chain, chain).error().message(),
             "endpoint key " + chain.string() + ": not a private key in PEM form without a password");
-  EXPECT_EQ(load_certificate(chain, directory_ / "ca.key").error().message(),
-            "endpoint key " + (directory_ / "ca.key").string() + ": does not belong to the certificate " + chain.string());
+  EXPECT_EQ(
+      load_certificate(chain, directory_ / "ca.key").error().message(),
+      "endpoint key " + (directory_ / "ca.key").string() + ": does not belong to the certificate " + chain.string());
   EXPECT_EQ(load_certificate("/nonexistent", key).error().kind(), ErrorKind::kNotFound);
 }
 

@@ -82,8 +82,10 @@ asio::awaitable<bool> EndpointSession::acquire() {
       }
     });
   };
-  const Status posted = context_.lookups.post(
-      [&backend = context_.backend, vm = request_.target.microvm_id, revoked, handler] { backend.acquire(vm, revoked, handler); });
+  const Status posted =
+      context_.lookups.post([&backend = context_.backend, vm = request_.target.microvm_id, revoked, handler] {
+        backend.acquire(vm, revoked, handler);
+      });
   if (!posted) {
     co_return false;
   }
@@ -95,7 +97,8 @@ asio::awaitable<bool> EndpointSession::acquire() {
   auto acquired = co_await Pending<Acquired>::wait(pending, context_.options.acquire_timeout);
   cancel_wait_ = nullptr;
   if (!acquired || !*acquired) {
-    const int why = acquired ? static_cast<int>(acquired->error()) : static_cast<int>(control::EndpointRefusal::kTimeout);
+    const int why =
+        acquired ? static_cast<int>(acquired->error()) : static_cast<int>(control::EndpointRefusal::kTimeout);
     log::debug("endpoint: no lease", {{"vm", request_.target.microvm_id}, {"refusal", std::to_string(why)}});
     co_return false;
   }
@@ -108,8 +111,12 @@ asio::awaitable<bool> EndpointSession::dial() {
   auto pending = std::make_shared<Pending<Dialled>>(client_.get_executor());
   const std::weak_ptr<Pending<Dialled>> answer_to = pending;
   const os::Context context(context_.cancellation, std::chrono::steady_clock::now() + context_.options.dial_timeout);
-  const Status posted = context_.dials.post([&backend = context_.backend, mailbox = context_.mailbox,
-                                             vm = request_.target.microvm_id, port = request_.port, context, answer_to] {
+  const Status posted = context_.dials.post([&backend = context_.backend,
+                                             mailbox = context_.mailbox,
+                                             vm = request_.target.microvm_id,
+                                             port = request_.port,
+                                             context,
+                                             answer_to] {
     auto dialled = std::make_shared<Result<UniqueFd>>(backend.dial(vm, port, context));
     mailbox->post([answer_to, dialled] {
       if (const auto waiting = answer_to.lock()) {
@@ -126,7 +133,8 @@ asio::awaitable<bool> EndpointSession::dial() {
     }
   };
   // Dials wait for a thread, too.
-  const auto dialled = co_await Pending<Dialled>::wait(pending, context_.options.dial_timeout + context_.options.acquire_timeout);
+  const auto dialled =
+      co_await Pending<Dialled>::wait(pending, context_.options.dial_timeout + context_.options.acquire_timeout);
   cancel_wait_ = nullptr;
   if (!dialled || request_.revoked || aborted_) {
     co_return false;

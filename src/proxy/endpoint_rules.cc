@@ -26,7 +26,8 @@ std::string_view view(boost::core::string_view text) { return {text.data(), text
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(
+      result.begin(), result.end(), result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return result;
 }
 
@@ -67,8 +68,14 @@ void erase_connection_headers(Fields& fields) {
       fields.erase(name);
     }
   }
-  for (const field name : {field::connection, field::keep_alive, field::proxy_connection, field::te, field::trailer,
-                           field::upgrade, field::proxy_authenticate, field::proxy_authorization}) {
+  for (const field name : {field::connection,
+                           field::keep_alive,
+                           field::proxy_connection,
+                           field::te,
+                           field::trailer,
+                           field::upgrade,
+                           field::proxy_authenticate,
+                           field::proxy_authorization}) {
     fields.erase(name);
   }
   fields.erase("HTTP2-Settings");
@@ -150,14 +157,15 @@ bool is_upgrade(const RequestHeader& request, bool has_body) {
 bool is_forwardable(const RequestHeader& request) {
   const std::string_view target = view(request.target());
   const bool is_path = !target.empty() && target.front() == '/';
-  if (request.method() == http::verb::connect || (!is_path && !(target == "*" && request.method() == http::verb::options))) {
+  if (request.method() == http::verb::connect ||
+      (!is_path && !(target == "*" && request.method() == http::verb::options))) {
     return false;
   }
   if (request.count(field::transfer_encoding) == 0) {
     return request.count(field::content_length) <= 1;
   }
-  return request.version() >= 11 && request.count(field::transfer_encoding) == 1 && request.count(field::content_length) == 0 &&
-         lower(view(request[field::transfer_encoding])) == "chunked";
+  return request.version() >= 11 && request.count(field::transfer_encoding) == 1 &&
+         request.count(field::content_length) == 0 && lower(view(request[field::transfer_encoding])) == "chunked";
 }
 
 void make_forwardable(RequestHeader& request, bool upgrade, const std::string& request_id) {

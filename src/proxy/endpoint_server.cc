@@ -52,10 +52,16 @@ Result<tcp::endpoint> parse_listen_address(const std::string& text) {
 }
 
 // HTTP/1.1 is all that is offered; a client that speaks only something else is told so (RFC 7301 section 3.2).
-int select_protocol(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in, unsigned int in_length, void*) {
+int select_protocol(SSL*,
+                    const unsigned char** out,
+                    unsigned char* out_length,
+                    const unsigned char* in,
+                    unsigned int in_length,
+                    void*) {
   static constexpr unsigned char kOffered[] = "\x08http/1.1";
   unsigned char* selected = nullptr;
-  if (SSL_select_next_proto(&selected, out_length, kOffered, sizeof kOffered - 1, in, in_length) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&selected, out_length, kOffered, sizeof kOffered - 1, in, in_length) !=
+      OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   *out = selected;
@@ -207,9 +213,11 @@ class EndpointServer::Implementation {
         continue;  // closes it
       }
       if (listener.with_tls) {
-        tasks_.spawn("endpoint session", serve(std::make_shared<EndpointSession>(ClientStream(std::move(socket), tls_), context_)));
+        tasks_.spawn("endpoint session",
+                     serve(std::make_shared<EndpointSession>(ClientStream(std::move(socket), tls_), context_)));
       } else {
-        tasks_.spawn("endpoint session", serve(std::make_shared<EndpointSession>(ClientStream(std::move(socket)), context_)));
+        tasks_.spawn("endpoint session",
+                     serve(std::make_shared<EndpointSession>(ClientStream(std::move(socket)), context_)));
       }
     }
   }
@@ -245,7 +253,8 @@ EndpointServer::EndpointServer(Options options,
                                EndpointBackend& backend,
                                const TokenKeyring& keyring,
                                const Clock& clock)
-    : implementation_(std::make_unique<Implementation>(std::move(options), std::move(certificate), backend, keyring, clock)) {}
+    : implementation_(
+          std::make_unique<Implementation>(std::move(options), std::move(certificate), backend, keyring, clock)) {}
 
 EndpointServer::~EndpointServer() = default;
 

@@ -41,8 +41,8 @@ class EndpointServer {
     std::chrono::milliseconds acquire_timeout{60'000};  // that a request waits for its VM to run
     std::chrono::milliseconds dial_timeout{10'000};
     std::chrono::milliseconds stream_idle_timeout{3'600'000};  // without one byte in either direction
-    std::chrono::milliseconds linger_timeout{3'000};           // that a closing connection is given to read what was sent
-    std::chrono::milliseconds stop_timeout{10'000};            // that requests under way get to finish in stop()
+    std::chrono::milliseconds linger_timeout{3'000};  // that a closing connection is given to read what was sent
+    std::chrono::milliseconds stop_timeout{10'000};   // that requests under way get to finish in stop()
   };
 
   EndpointServer(Options options,

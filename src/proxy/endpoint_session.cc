@@ -28,8 +28,8 @@ constexpr std::size_t kDrainBytesMax = 64 * 1024 * 1024;
 using ErrorCode = boost::system::error_code;
 
 bool is_malformed(const ErrorCode& error) {
-  return error.category() == make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
-         error != http::error::partial_message;
+  return error.category() == make_error_code(http::error::bad_method).category() &&
+         error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
 bool is_idempotent(http::verb method) {  // RFC 9110 section 9.2.2
@@ -39,10 +39,8 @@ bool is_idempotent(http::verb method) {  // RFC 9110 section 9.2.2
     case http::verb::options:
     case http::verb::trace:
     case http::verb::put:
-    case http::verb::delete_:
-      return true;
-    default:
-      return false;
+    case http::verb::delete_: return true;
+    default: return false;
   }
 }
 
@@ -155,7 +153,8 @@ asio::awaitable<tl::expected<void, Refusal>> EndpointSession::admit(const Reques
   }
   const auto claims = context_.keyring.verify(offer.token, context_.clock.wall());
   if (!claims) {
-    co_return tl::unexpected(claims.error() == TokenRefusal::kUnparsable ? kMissingAuthentication : kAuthenticationFailed);
+    co_return tl::unexpected(claims.error() == TokenRefusal::kUnparsable ? kMissingAuthentication
+                                                                         : kAuthenticationFailed);
   }
   using Found = std::optional<EndpointBackend::Target>;
   auto pending = std::make_shared<Pending<Found>>(client_.get_executor());

@@ -78,10 +78,10 @@ class EndpointSession : public std::enable_shared_from_this<EndpointSession> {
     bool keep_alive = false;  // the client wishes it
     std::shared_ptr<control::Lease> lease;
     bool revoked = false;
-    bool header_sent = false;    // some of it, to the guest
-    bool body_begun = false;     // some of it was taken from the client
-    bool body_complete = false;  // all of it was taken from the client and sent
-    bool answer_begun = false;   // some of it was sent to the client
+    bool header_sent = false;           // some of it, to the guest
+    bool body_begun = false;            // some of it was taken from the client
+    bool body_complete = false;         // all of it was taken from the client and sent
+    bool answer_begun = false;          // some of it was sent to the client
     bool ends_with_connection = false;  // nothing but the connection's end marks the answer's
   };
 
@@ -101,8 +101,8 @@ class EndpointSession : public std::enable_shared_from_this<EndpointSession> {
   Task<Outcome> send_answer(ResponseParser& parser);
   Task<Outcome> tunnel(ResponseParser& parser);
 
-  static Task<void> read_client(std::shared_ptr<EndpointSession> self);      // body, then watch
-  static Task<void> tunnel_inwards(std::shared_ptr<EndpointSession> self);   // client to guest
+  static Task<void> read_client(std::shared_ptr<EndpointSession> self);     // body, then watch
+  static Task<void> tunnel_inwards(std::shared_ptr<EndpointSession> self);  // client to guest
   Task<void> send_body();
   Task<void> watch_client();
   Task<void> stop_reading_client();

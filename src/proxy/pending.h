@@ -36,7 +36,8 @@ class Pending {
   }
 
   // Nothing when it has not come within the timeout or was cancelled.
-  static boost::asio::awaitable<std::optional<T>> wait(std::shared_ptr<Pending> self, std::chrono::milliseconds timeout) {
+  static boost::asio::awaitable<std::optional<T>> wait(std::shared_ptr<Pending> self,
+                                                       std::chrono::milliseconds timeout) {
     if (!self->value_ && !self->cancelled_) {
       self->timer_.expires_after(timeout);
       co_await self->timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));

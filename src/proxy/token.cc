@@ -56,14 +56,18 @@ struct Sealed {
   std::string tag;
 };
 
-Sealed seal(std::span<const std::uint8_t, 32> key, std::string_view nonce, std::string_view aad, std::string_view text) {
+Sealed seal(std::span<const std::uint8_t, 32> key,
+            std::string_view nonce,
+            std::string_view aad,
+            std::string_view text) {
   const CipherContext context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
   require(context ? 1 : 0);
   Sealed result{std::string(text.size(), '\0'), std::string(kTagBytes, '\0')};
   int length = 0;
   require(EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), bytes_of(nonce)));
   require(EVP_EncryptUpdate(context.get(), nullptr, &length, bytes_of(aad), static_cast<int>(aad.size())));
-  require(EVP_EncryptUpdate(context.get(), bytes_of(result.ciphertext), &length, bytes_of(text), static_cast<int>(text.size())));
+  require(EVP_EncryptUpdate(
+      context.get(), bytes_of(result.ciphertext), &length, bytes_of(text), static_cast<int>(text.size())));
   require(EVP_EncryptFinal_ex(context.get(), bytes_of(result.ciphertext) + length, &length));
   require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, static_cast<int>(kTagBytes), bytes_of(result.tag)));
   return result;
@@ -81,7 +85,10 @@ std::optional<std::string> unseal(std::span<const std::uint8_t, 32> key,
   const bool authentic =
       context && EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), bytes_of(nonce)) == 1 &&
       EVP_DecryptUpdate(context.get(), nullptr, &length, bytes_of(aad), static_cast<int>(aad.size())) == 1 &&
-      EVP_DecryptUpdate(context.get(), bytes_of(result), &length, bytes_of(sealed.ciphertext),
+      EVP_DecryptUpdate(context.get(),
+                        bytes_of(result),
+                        &length,
+                        bytes_of(sealed.ciphertext),
                         static_cast<int>(sealed.ciphertext.size())) == 1 &&
       EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, static_cast<int>(kTagBytes), bytes_of(tag)) == 1 &&
       EVP_DecryptFinal_ex(context.get(), bytes_of(result) + length, &length) == 1;
@@ -146,8 +153,8 @@ std::optional<TokenClaims> claims_of(std::string_view text) {
   const json::string* kind = string_in(*object, "kind");
   const json::value* ports = object->if_contains("ports");
   const json::value* expiry = object->if_contains("exp");
-  if (vm == nullptr || account == nullptr || kind == nullptr || (*kind != "http" && *kind != "shell") || ports == nullptr ||
-      !ports->is_array() || expiry == nullptr || !expiry->is_int64() || expiry->get_int64() < 0 ||
+  if (vm == nullptr || account == nullptr || kind == nullptr || (*kind != "http" && *kind != "shell") ||
+      ports == nullptr || !ports->is_array() || expiry == nullptr || !expiry->is_int64() || expiry->get_int64() < 0 ||
       expiry->get_int64() > kExpirySecondsMax) {
     return std::nullopt;
   }
@@ -206,7 +213,8 @@ std::optional<Parts> parts_of(std::string_view token) {
   const json::string* id = string_in(*object, "kid");
   const json::string* algorithm = string_in(*object, "alg");
   const json::string* encryption = string_in(*object, "enc");
-  if (id == nullptr || algorithm == nullptr || *algorithm != "dir" || encryption == nullptr || *encryption != "A256GCM") {
+  if (id == nullptr || algorithm == nullptr || *algorithm != "dir" || encryption == nullptr ||
+      *encryption != "A256GCM") {
     return std::nullopt;
   }
   return Parts{segments[0], std::string(*id), std::move(*nonce), Sealed{std::move(*ciphertext), std::move(*tag)}};
@@ -215,9 +223,8 @@ std::optional<Parts> parts_of(std::string_view token) {
 }  // namespace
 
 bool TokenClaims::grants_port(std::uint16_t port) const {
-  return std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
-    return range.first <= port && port <= range.last;
-  });
+  return std::any_of(
+      ports.begin(), ports.end(), [port](const PortRange& range) { return range.first <= port && port <= range.last; });
 }
 
 TokenKeyring::Key TokenKeyring::make_key() {
@@ -228,8 +235,9 @@ TokenKeyring::Key TokenKeyring::make_key() {
 
 Result<std::vector<TokenKeyring::Key>> TokenKeyring::parse(std::string_view text) {
   const auto corrupt = [](std::string_view why) {
-    return fail(ErrorKind::kDataLoss, "not a token key file: " + std::string(why) +
-                                          "; restore it, or remove it to make a new one (tokens that were issued end)");
+    return fail(ErrorKind::kDataLoss,
+                "not a token key file: " + std::string(why) +
+                    "; restore it, or remove it to make a new one (tokens that were issued end)");
   };
   const auto object = parse_object(text);
   const json::value* list = object ? object->if_contains("keys") : nullptr;
@@ -273,13 +281,14 @@ Result<TokenKeyring> TokenKeyring::open(const std::filesystem::path& file) {
   if (!opened) {
     return fail(std::move(opened).error().with_context("token key"));
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(opened->get(), &status) != 0) {
     return fail_errno("stat " + file.string());
   }
   if ((status.st_mode & 077) != 0) {
-    return fail(ErrorKind::kInvalidArgument,
-                "token key " + file.string() + ": others than its owner can use it; remove it, or: chmod 600 " + file.string());
+    return fail(
+        ErrorKind::kInvalidArgument,
+        "token key " + file.string() + ": others than its owner can use it; remove it, or: chmod 600 " + file.string());
   }
   DM_ASSIGN(const std::string text, os::read_file(file, kKeyFileBytesMax), "token key");
   DM_ASSIGN(std::vector<Key> keys, parse(text), "token key " + file.string());
@@ -306,8 +315,9 @@ Result<std::string> TokenKeyring::issue(const TokenClaims& claims) const {
   std::string token =
       header + ".." + to_base64url(nonce) + "." + to_base64url(sealed.ciphertext) + "." + to_base64url(sealed.tag);
   if (token.size() > kTokenBytesMax) {
-    return fail(ErrorKind::kInvalidArgument, "token with " + std::to_string(claims.ports.size()) +
-                                                 " port specifications: longer than 8000 characters; name ranges of ports");
+    return fail(ErrorKind::kInvalidArgument,
+                "token with " + std::to_string(claims.ports.size()) +
+                    " port specifications: longer than 8000 characters; name ranges of ports");
   }
   return token;
 }
@@ -317,7 +327,8 @@ tl::expected<TokenClaims, TokenRefusal> TokenKeyring::verify(std::string_view to
   if (!parts) {
     return tl::unexpected(TokenRefusal::kUnparsable);
   }
-  const auto key = std::find_if(keys_.begin(), keys_.end(), [&](const Key& candidate) { return candidate.id == parts->key_id; });
+  const auto key =
+      std::find_if(keys_.begin(), keys_.end(), [&](const Key& candidate) { return candidate.id == parts->key_id; });
   if (key == keys_.end()) {
     return tl::unexpected(TokenRefusal::kNotOurs);
   }

@@ -42,7 +42,10 @@ class TokenKeyringTest : public ::testing::Test {
     return std::move(result).value();
   }
   static TokenClaims claims() {
-    return {TokenKind::kHttp, "000000000000", "microvm-6f1c5c1e-55f4-4b6a-9f57-3a1f0f2f7c11", {{8080, 8080}, {9000, 9010}},
+    return {TokenKind::kHttp,
+            "000000000000",
+            "microvm-6f1c5c1e-55f4-4b6a-9f57-3a1f0f2f7c11",
+            {{8080, 8080}, {9000, 9010}},
             kNow + seconds(60)};
   }
 
@@ -63,7 +66,8 @@ TEST_F(TokenKeyringTest, OpensWhatItIssued) {
 
 TEST_F(TokenKeyringTest, TokensLookLikeTheServices) {
   const TokenKeyring ring = keyring();
-  for (const std::vector<PortRange>& ports : {std::vector<PortRange>{PortRange{}}, std::vector<PortRange>(20, {60'000, 65'535})}) {
+  for (const std::vector<PortRange>& ports :
+       {std::vector<PortRange>{PortRange{}}, std::vector<PortRange>(20, {60'000, 65'535})}) {
     TokenClaims some = claims();
     some.ports = ports;
     const std::string token = *ring.issue(some);
@@ -114,12 +118,21 @@ TEST_F(TokenKeyringTest, TellsWhatIsNoTokenFromWhatIsNotOurs) {
   const TokenKeyring ring = keyring();
   const std::string token = *ring.issue(claims());
   const auto refusal = [&](const std::string& text) { return ring.verify(text, kNow).error(); };
-  const auto with_header = [&](std::string_view header) { return to_base64url(header) + token.substr(token.find('.')); };
-  for (const std::string& text :
-       {std::string(), std::string("nonsense"), std::string("...."), std::string("a.b.c"), token + ".x",
-        std::string(TokenKeyring::kTokenBytesMax + 1, 'A'), with_header("not json"), with_header("[]"), with_header("{}"),
-        with_header(R"({"kid":"x","alg":"RSA-OAEP","enc":"A256GCM"})"), with_header(R"({"kid":1,"alg":"dir","enc":"A256GCM"})"),
-        with_header(R"({"kid":"x","alg":"dir","enc":"A128GCM"})")}) {
+  const auto with_header = [&](std::string_view header) {
+    return to_base64url(header) + token.substr(token.find('.'));
+  };
+  for (const std::string& text : {std::string(),
+                                  std::string("nonsense"),
+                                  std::string("...."),
+                                  std::string("a.b.c"),
+                                  token + ".x",
+                                  std::string(TokenKeyring::kTokenBytesMax + 1, 'A'),
+                                  with_header("not json"),
+                                  with_header("[]"),
+                                  with_header("{}"),
+                                  with_header(R"({"kid":"x","alg":"RSA-OAEP","enc":"A256GCM"})"),
+                                  with_header(R"({"kid":1,"alg":"dir","enc":"A256GCM"})"),
+                                  with_header(R"({"kid":"x","alg":"dir","enc":"A128GCM"})")}) {
     EXPECT_EQ(refusal(text), TokenRefusal::kUnparsable) << text;
   }
   EXPECT_EQ(refusal(with_header(R"({"kid":"x","alg":"dir","enc":"A256GCM"})")), TokenRefusal::kNotOurs);
@@ -155,20 +168,26 @@ TEST_F(TokenKeyringTest, TokensSurviveRotationUntilTheirKeyIsDropped) {
 
 TEST_F(TokenKeyringTest, TheKeyFileIsForItsOwnerAlone) {
   const TokenKeyring ring = keyring();
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(file_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600U);
   ASSERT_EQ(::chmod(file_.c_str(), 0640), 0);
   const auto opened = TokenKeyring::open(file_);
   ASSERT_FALSE(opened.has_value());
-  EXPECT_EQ(opened.error().message(), "token key " + file_.string() +
-                                          ": others than its owner can use it; remove it, or: chmod 600 " + file_.string());
+  EXPECT_EQ(
+      opened.error().message(),
+      "token key " + file_.string() + ": others than its owner can use it; remove it, or: chmod 600 " + file_.string());
 }
 
 TEST_F(TokenKeyringTest, RefusesADamagedKeyFileAndLeavesItAlone) {
-  { const TokenKeyring ring = keyring(); }
+  {
+    const TokenKeyring ring = keyring();
+  }
   const std::string good = read(file_);
-  for (const std::string& text : {std::string(), std::string("{}"), std::string(R"({"keys":[]})"), good.substr(0, good.size() / 2),
+  for (const std::string& text : {std::string(),
+                                  std::string("{}"),
+                                  std::string(R"({"keys":[]})"),
+                                  good.substr(0, good.size() / 2),
                                   std::string(R"({"keys":[{"kid":"a","k":"AAAA"}]})")}) {
     std::ofstream(file_) << text;
     const auto opened = TokenKeyring::open(file_);
@@ -184,8 +203,10 @@ TEST_F(TokenKeyringTest, OpensWhatAnotherImplementationOfJweMade) {  // jwcrypto
                        << R"("k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}]})";
   std::filesystem::permissions(file_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   const auto verified = keyring().verify(
-      "eyJraWQiOiIwYjBmMmExMC02YTFmLTRmMGUtOWExMS0zYzc3YTFkMmYwMDEiLCJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..QUvixbmgmQNEz8Ue."
-      "bOfFZNh3hO8STThVSrrtxxpYckTk59XvCoGO-35BH8osrjlZrGq3TvvaiJ6RVoqrcbZ6a2YNeznfk1IlanHDPYOHvRlDVIEvQfV0PU3-ChUPnEXBZJTV"
+      "eyJraWQiOiIwYjBmMmExMC02YTFmLTRmMGUtOWExMS0zYzc3YTFkMmYwMDEiLCJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0.."
+      "QUvixbmgmQNEz8Ue."
+      "bOfFZNh3hO8STThVSrrtxxpYckTk59XvCoGO-35BH8osrjlZrGq3TvvaiJ6RVoqrcbZ6a2YNeznfk1IlanHDPYOHvRlDVIEvQfV0PU3-"
+      "ChUPnEXBZJTV"
       "Woffa4mshg3LNAeC0ZGT.Dxo-xbhQ_ArkkDv-S4b30g",
       kNow);
   ASSERT_TRUE(verified.has_value());

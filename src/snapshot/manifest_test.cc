@@ -9,7 +9,8 @@ namespace {
 
 SnapshotManifest example() {
   SnapshotManifest manifest;
-  manifest.model = vmm::MachineModel{vmm::Acceleration::kTcg, 2048, 1, 2'100'000, {"root", "containers", "application"}};
+  manifest.model =
+      vmm::MachineModel{vmm::Acceleration::kTcg, 2048, 1, 2'100'000, {"root", "containers", "application"}};
   manifest.base_key = std::string(64, 'a');
   manifest.qemu_version = "7.2.17";
   manifest.memory_bytes = 123;

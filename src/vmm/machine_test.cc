@@ -49,7 +49,8 @@ TEST(MachineTest, TheSeccompSandboxIsOn) {
 
 TEST(MachineTest, TheBaseUnderAnOverlayIsReadOnlyAndErrorsAreTheGuests) {
   const auto arguments = qemu_arguments("qemu", model(Acceleration::kTcg), descriptors(false), disks(), nullptr);
-  EXPECT_THAT(arguments, Contains(AllOf(HasSubstr("node-name=base-application,read-only=on"), HasSubstr("/dev/fdset/3"))));
+  EXPECT_THAT(arguments,
+              Contains(AllOf(HasSubstr("node-name=base-application,read-only=on"), HasSubstr("/dev/fdset/3"))));
   EXPECT_THAT(arguments, Contains(AllOf(HasSubstr("driver=qcow2"), HasSubstr("backing=base-application"))));
   EXPECT_THAT(arguments, Contains(AllOf(HasSubstr("serial=application"), HasSubstr("werror=report,rerror=report"))));
 }

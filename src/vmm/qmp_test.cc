@@ -67,7 +67,8 @@ const std::string kDone = "{\"return\": {}}\r\n";
 os::Context soon() { return os::Context::with_timeout(milliseconds(2000)); }
 
 TEST(QmpTest, AnEventBetweenCommandAndAnswerIsKept) {
-  ScriptedPeer peer({kGreeting, kDone, "{\"event\": \"STOP\", \"data\": {\"a\": 1}}\r\n{\"return\": {\"status\": \"paused\"}}\r\n"});
+  ScriptedPeer peer(
+      {kGreeting, kDone, "{\"event\": \"STOP\", \"data\": {\"a\": 1}}\r\n{\"return\": {\"status\": \"paused\"}}\r\n"});
   auto qmp = Qmp::connect(peer.path(), soon());
   ASSERT_TRUE(qmp) << qmp.error().message();
   const auto answer = qmp->execute("query-status", soon());

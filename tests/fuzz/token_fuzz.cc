@@ -37,8 +37,8 @@ const dormouse::WallTime kNow{std::chrono::seconds(1'790'000'000)};
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const TokenKeyring keyring = make_keyring();
-  static const std::string genuine =
-      *keyring.issue(TokenClaims{TokenKind::kHttp, "000000000000", "microvm-x", {{1, 65'535}}, kNow + std::chrono::hours(1)});
+  static const std::string genuine = *keyring.issue(
+      TokenClaims{TokenKind::kHttp, "000000000000", "microvm-x", {{1, 65'535}}, kNow + std::chrono::hours(1)});
   constexpr std::string_view kKeyed = "keyed.";
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   std::string token(input);
