@@ -48,17 +48,19 @@ class World:
         return arn
 
     def run(self, arn, idlePolicy=WAKES, **more):
-        vm = self.machine.run(arn, idlePolicy=idlePolicy, **more)
+        vm = self.machine.run(arn, wait=False, idlePolicy=idlePolicy, **more)
         self.vms.append(vm)
+        vm.wait_for("RUNNING")
         return vm
 
     def end(self, *vms):
         """Terminates VMs, all of this world's if none are named."""
-        for vm in vms or list(self.vms):
-            vm.terminate(wait=False)
-        for vm in vms or list(self.vms):
-            vm.wait_for("TERMINATED")
+        ending = list(vms or self.vms)
+        for vm in ending:
             self.vms.remove(vm)
+            vm.terminate(wait=False)
+        for vm in ending:
+            vm.wait_for("TERMINATED")
 
     def close(self):
         """Ends what this suite made; problems as a list."""
