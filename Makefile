@@ -2,6 +2,7 @@
 
 JOBS ?= $(shell nproc)
 PRESET ?= dev
+TARGETS ?= all
 ARGS ?=
 SECONDS_EACH ?= 60
 
@@ -18,9 +19,10 @@ setup:  ## install the Debian packages needed to build and to run
 
 build: setup  ## compile into build/PRESET
 	cmake --preset $(PRESET) >/dev/null
-	cmake --build --preset $(PRESET) -j $(JOBS)
+	cmake --build --preset $(PRESET) -j $(JOBS) --target $(TARGETS)
 
 demo: PRESET = release
+demo: TARGETS = dormoused dormouse
 demo: build  ## the main job, shown step by step with its times
 	tools/setup test
 	examples/demo.py --build-dir build/$(PRESET) $(ARGS)
@@ -35,6 +37,7 @@ test-asan: build  ## every test under the address and undefined-behaviour saniti
 	tests/run --build-dir build/$(PRESET) --suite-timeout 3600 $(ARGS)
 
 bench: PRESET = release
+bench: TARGETS = dormoused dormouse
 bench: build  ## the benchmarks: JSON under build/bench
 	tools/setup test
 	bench/run --build-dir build/$(PRESET) $(ARGS)
