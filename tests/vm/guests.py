@@ -63,9 +63,12 @@ class World:
             vm.wait_for("TERMINATED")
 
     def close(self):
-        """Ends what this suite made; problems as a list."""
-        self.end()
-        return self.daemon.stop() if self.daemon._process else []
+        """Ends what this suite made, and its daemon if that is its own."""
+        own = self.daemon._process
+        if own is None or own.poll() is None:
+            self.end()
+        if own is not None and own.poll() is None:
+            self.daemon.stop()
 
     def restart(self, seconds=120):
         """The daemon's end without warning, and a new one over the same data directory."""
@@ -98,17 +101,25 @@ def send_python(vm, code):
 
 
 def processes(daemon):
-    """pid -> command line of the processes that a daemon started for guests."""
+    """(pid -> command line of the processes that a daemon started for guests, how many more are clones made ahead)."""
     mark = f"DORMOUSE_DATA_DIRECTORY={daemon.data_dir}".encode()
     found = {}
+    stock = 0
     for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:120]
-            except OSError:
+        if not entry.name.isdigit():
+            continue
+        try:
+            if mark not in (entry / "environ").read_bytes().split(b"\0"):
                 continue
-    return found
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            opened = [os.readlink(link) for link in (entry / "fd").iterdir()]
+        except OSError:
+            continue
+        if any(target.startswith(f"{daemon.data_dir}/warm/") for target in opened):
+            stock += 1
+        else:
+            found[int(entry.name)] = command[:120]
+    return found, stock
 
 
 def descriptors(daemon):
@@ -142,14 +153,18 @@ def files(daemon):
 
 
 class Traces:
-    """What a daemon holds of guests now; `grown()` says what came since, with what ends by itself given time to do so."""
+    """What a daemon holds of guests now; `grown()` says what came since, with what ends by itself given time to do so.
+
+    Clones that the daemon makes ahead, without anybody's launch, come and go as they like.
+    """
 
     def __init__(self, daemon):
         self.daemon = daemon
         self.before = self.look()
 
     def look(self):
-        return {"processes": processes(self.daemon), "descriptors": descriptors(self.daemon), "files": files(self.daemon)}
+        found, stock = processes(self.daemon)
+        return {"processes": found, "stock": stock, "descriptors": descriptors(self.daemon), "files": files(self.daemon)}
 
     def grown(self, seconds=20):
         deadline = time.monotonic() + seconds
@@ -158,6 +173,7 @@ class Traces:
             found = [f"process {pid}: {command}" for pid, command in now["processes"].items() if pid not in self.before["processes"]]
             for kind, count in now["descriptors"].items():
                 more = count - self.before["descriptors"].get(kind, 0)
+                more -= max(0, now["stock"] - self.before["stock"])  # a clone made ahead has one of each
                 if more > 0:
                     found.append(f"{more} open descriptors of a {kind}")
             found += [f"file {name}" for name in sorted(now["files"] - self.before["files"])]
