@@ -67,13 +67,15 @@ class Service:
 
 
 def mirror_address():
-    """The mirror's IPv4 address if this host reaches it and guests may: else None and why not."""
+    """(the mirror's IPv4 address, None) if this host reaches it, else (None, why not)."""
     try:
         address = socket.getaddrinfo(MIRROR, 80, socket.AF_INET)[0][4][0]
         with socket.create_connection((address, 80), timeout=5):
-            pass
+            return address, None
     except OSError as error:
         return None, f"this host does not reach {MIRROR}: {error}"
-    if not ipaddress.ip_address(address).is_global:
-        return None, f"{MIRROR} is {address} here, which is no public address: guests cannot reach it"
-    return address, None
+
+
+def exception_for(mirror):
+    """The daemon's arguments that let guests reach the mirror where it has a special address."""
+    return ["--egress-allowed", f"{mirror}/32"] if mirror and not ipaddress.ip_address(mirror).is_global else []
