@@ -57,8 +57,8 @@ net::Response too_large(const net::RequestHead& head) {
                              fmt::format("Request must be smaller than {} bytes{}", Api::kBodyBytesMax, operation)));
 }
 
-Backend backend_of(const Api::Parts& parts, PageTokens& pages, const std::string& region) {
-  return {parts.images, parts.microvms, parts.tokens, pages, parts.clock, region};
+Backend backend_of(const Api::Parts& parts, PageTokens& pages, control::RateLimiter& rates, const std::string& region) {
+  return {parts.images, parts.microvms, parts.connectors, rates, parts.tokens, pages, parts.clock, region};
 }
 
 }  // namespace
@@ -103,7 +103,8 @@ Api::Api(Parts parts, Options options)
     : parts_(std::move(parts)),
       options_(std::move(options)),
       pages_(options_.page_token_key.empty() ? make_uuid() + make_uuid() : options_.page_token_key, parts_.clock),
-      json_(backend_of(parts_, pages_, options_.region)) {}
+      rates_(parts_.clock, options_.rates),
+      json_(backend_of(parts_, pages_, rates_, options_.region)) {}
 
 tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net::RequestHead& head) {
   const std::string request_id = make_uuid();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,8 @@
 #include "base/clock.h"
 #include "control/images.h"
 #include "control/microvms.h"
+#include "control/network_connectors.h"
+#include "control/quotas.h"
 #include "net/http.h"
 
 namespace dormouse::api {
@@ -36,6 +39,7 @@ class Api final : public net::Handler {
   struct Parts {
     control::Images& images;
     control::Microvms& microvms;
+    control::NetworkConnectors& connectors;
     std::function<std::optional<std::string>()> not_ready;  // host::Host::not_ready
     const aws::CredentialStore& credentials;
     Clock& clock;
@@ -45,6 +49,7 @@ class Api final : public net::Handler {
   struct Options {
     std::string region = "us-east-1";
     std::string page_token_key;  // secret; empty: a random one, so that page tokens end with the process
+    std::map<std::string, control::Rate, std::less<>> rates{};  // per account and operation
   };
 
   Api(Parts parts, Options options);
@@ -64,6 +69,7 @@ class Api final : public net::Handler {
   const Options options_;
 
   PageTokens pages_;
+  control::RateLimiter rates_;
   JsonService json_;
 };
 

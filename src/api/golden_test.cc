@@ -1,109 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Exchanges as recorded under tests/golden/api/<Operation>/<case>.{request,response}, byte for byte after ids, times,
-// accounts and tokens have been given names. UPDATE_GOLDEN=1 writes them anew.
+// Recorded exchanges of the operations on images and MicroVMs (api/golden.h).
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <regex>
-#include <sstream>
-
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
-#include "api/test_world.h"
+#include "api/golden.h"
 
 namespace dormouse::api {
 namespace {
-
-constexpr const char* kImages = "/2025-09-09/microvm-images";
-constexpr const char* kMicrovms = "/2025-09-09/microvms";
-constexpr const char* kManaged = "/2025-09-09/managed-microvm-images";
-constexpr const char* kAbsentVm = "/2025-09-09/microvms/microvm-0badc0de-0000-4000-8000-0badc0de0bad";
-
-std::string normalized(std::string text) {
-  static const std::pair<std::regex, const char*> kNames[] = {
-      {std::regex("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"},
-      {std::regex("\"(\\w+At)\":[0-9.]+(E[0-9]+)?"), "\"$1\":<time>"},
-      {std::regex("(\"versionStateTimeBucket\":\"\\w+#)[0-9]{8}"), "$1<hour>"},
-      {std::regex("(nextToken\":\"|nextToken=)[A-Za-z0-9_-]{60,}"), "$1<token>"},
-      {std::regex("0{12}"), "<account>"},
-  };
-  for (const auto& [pattern, name] : kNames) {
-    text = std::regex_replace(text, pattern, name);
-  }
-  return text;
-}
-
-std::string written(const TestRequest& request) {
-  std::string text = fmt::format("{} {}\nservice: {}\n", request.method, request.target, request.service);
-  for (const auto& [name, value] : request.headers) {
-    text += fmt::format("{}: {}\n", name, value);
-  }
-  return normalized(text + "\n" + request.body);
-}
-
-std::string written(const net::Response& response) {
-  std::string text = fmt::format("{}\n", response.status);
-  for (const auto& [name, value] : response.headers) {
-    text += fmt::format("{}: {}\n", name, value);
-  }
-  return normalized(text + "\n" + std::get<std::string>(response.body));
-}
-
-std::string content(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-void compare(const std::string& name, const std::string& text) {
-  const std::filesystem::path path = std::filesystem::path(DM_GOLDEN_DIRECTORY) / name;
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << text;
-  }
-  ASSERT_TRUE(std::filesystem::exists(path)) << path << ": run with UPDATE_GOLDEN=1 to write it";
-  EXPECT_EQ(content(path), text) << path;
-}
-
-class GoldenTest : public testing::Test {
- protected:
-  net::Response check(const std::string& name, const TestRequest& request) {
-    net::Response response = world.send(request);
-    compare(name + ".request", written(request));
-    compare(name + ".response", written(response));
-    return response;
-  }
-
-  TestWorld world;
-};
-
-TestRequest create(const std::string& body) { return {"POST", kImages, body}; }
-TestRequest run(const std::string& body) { return {"POST", kMicrovms, body}; }
-TestRequest get(const std::string& target) { return {"GET", target, ""}; }
-
-std::string image_path(const std::string& name, const std::string& rest = "") {
-  return std::string(kImages) + "/" + TestWorld::image_arn(name) + rest;
-}
-
-TestRequest update(const std::string& name, const std::string& members = "") {
-  const std::string body = TestWorld::image_body(name, members);
-  return {"PUT", image_path(name), "{" + body.substr(body.find(',') + 1)};  // without the name
-}
-
-TestRequest patch(const std::string& name, const std::string& version, const std::string& body) {
-  return {"PATCH", image_path(name, "/versions/" + version), body};
-}
-
-std::string run_body(const std::string& name, const std::string& members = "") {
-  return fmt::format(R"({{"imageIdentifier":"{}"{}}})", TestWorld::image_arn(name), members);
-}
-
-std::string vm_path(const std::string& id, const std::string& rest = "") {
-  return std::string(kMicrovms) + "/" + id + rest;
-}
 
 // --- CreateMicrovmImage ---
 
@@ -462,13 +364,33 @@ TEST_F(GoldenTest, CreateMicrovmAuthToken) {
   ask("empty_range", R"({"expirationInMinutes":5,"allowedPorts":[{"range":{"startPort":9,"endPort":8}}]})");
 }
 
-// --- what is not there ---
-
-TEST_F(GoldenTest, OperationsThatAreNotAvailableSaySo) {
-  check("NotImplemented/list_tags", get("/2017-03-31/tags/" + TestWorld::image_arn("demo")));
-  check("NotImplemented/create_connector", {"POST", "/2026-04-04/network-connectors", "{}"});
-  check("NotImplemented/shell_token", {"POST", std::string(kAbsentVm) + "/shell-auth-token", "{}"});
+TEST_F(GoldenTest, CreateMicrovmShellAuthToken) {
+  world.create_image("demo");
+  const auto vm_with = [&](const std::string& connectors) {
+    return world.run_microvm(TestWorld::image_arn("demo"),
+                             connectors.empty() ? "" : ",\"ingressNetworkConnectors\":[" + connectors + "]");
+  };
+  const auto connector = [](const std::string& name) {
+    return "\"arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:" + name + "\"";
+  };
+  const auto ask = [&](const char* name, const std::string& vm, const char* body = R"({"expirationInMinutes":5})") {
+    check(std::string("CreateMicrovmShellAuthToken/") + name, {"POST", vm_path(vm, "/shell-auth-token"), body});
+  };
+  const std::string shell = vm_with(connector("SHELL_INGRESS") + "," + connector("HTTP_INGRESS"));
+  ask("success", shell);
+  ask("too_long", shell, R"({"expirationInMinutes":61})");
+  ask("missing_members", shell, "{}");
+  ask("zero_minutes", shell, R"({"expirationInMinutes":0})");
+  ask("no_shell_ingress", vm_with(""));
+  ask("all_ingress_alone", vm_with(connector("ALL_INGRESS")));
+  ask("all_and_shell_ingress", vm_with(connector("ALL_INGRESS") + "," + connector("SHELL_INGRESS")));
+  world.terminate(shell);
+  ask("terminated", shell);
+  check("CreateMicrovmShellAuthToken/missing",
+        {"POST", std::string(kAbsentVm) + "/shell-auth-token", R"({"expirationInMinutes":5})"});
 }
+
+// --- what is not there ---
 
 TEST_F(GoldenTest, PathsThatAreNone) {
   check("UnknownOperation/path", get("/2015-03-31/functions"));

@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "control/images.h"
 #include "control/microvms.h"
+#include "control/network_connectors.h"
+#include "control/quotas.h"
 #include "control/service_error.h"
 
 namespace dormouse::api {
@@ -24,6 +26,8 @@ namespace dormouse::api {
 struct Backend {
   control::Images& images;
   control::Microvms& microvms;
+  control::NetworkConnectors& connectors;
+  control::RateLimiter& rates;
   TokenIssuer& tokens;
   PageTokens& pages;
   Clock& clock;
@@ -63,6 +67,18 @@ control::Answer<boost::json::object> suspend_microvm(Backend& backend, const Cal
 control::Answer<boost::json::object> resume_microvm(Backend& backend, const Call& call);
 control::Answer<boost::json::object> terminate_microvm(Backend& backend, const Call& call);
 control::Answer<boost::json::object> create_auth_token(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> create_shell_token(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> create_connector(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_connector(Backend& backend, const Call& call);
+control::Answer<boost::json::object> update_connector(Backend& backend, const Call& call);
+control::Answer<boost::json::object> delete_connector(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_connectors(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> tag_resource(Backend& backend, const Call& call);
+control::Answer<boost::json::object> untag_resource(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_tags(Backend& backend, const Call& call);
 
 control::Answer<boost::json::object> get_build_log(Backend& backend, const Call& call);
 control::Answer<boost::json::object> describe_build(Backend& backend, const Call& call);

@@ -177,9 +177,11 @@ control::RunRequest run_request(const json::object& input) {
 }
 
 std::string request_digest(const json::object& input) {
-  return aws::sha256_hex(canonical_text(input, {"clientToken"}));
+  return aws::sha256_hex(canonical_text(input, {"clientToken", "ClientToken"}));
 }
 
-std::string filter_scope(const json::object& input) { return canonical_text(input, {"maxResults", "nextToken"}); }
+std::string filter_scope(const json::object& input) {
+  return canonical_text(input, {"maxResults", "nextToken", "MaxItems", "Marker"});
+}
 
 }  // namespace dormouse::api

@@ -25,10 +25,10 @@ std::optional<std::map<std::string, std::string>> optional_text_map(const boost:
 control::ImageSpecification image_specification(const boost::json::object& input);
 control::RunRequest run_request(const boost::json::object& input);
 
-// SHA-256 over the members in a canonical form, without clientToken: what "the same request" means for idempotency.
+// SHA-256 over the members in a canonical form, without the client token: what "the same request" means for idempotency.
 std::string request_digest(const boost::json::object& input);
 
-// The same members as text, for binding page tokens to filters; without maxResults and nextToken.
+// The same members as text, for binding page tokens to filters; without those that page.
 std::string filter_scope(const boost::json::object& input);
 
 }  // namespace dormouse::api

@@ -25,6 +25,10 @@ tl::expected<net::Response, Refusal> JsonService::answer(const Request& request)
   if (handler == nullptr) {
     return deny(refusal(501, "NotImplemented", fmt::format("{} is not available yet", operation.name)));
   }
+  if (const auto wait = backend_.rates.take(request.account, operation.name)) {
+    return deny(
+        service_refusal({control::ServiceErrorKind::kThrottling, "Rate exceeded", wait}, operation.protocol->errors));
+  }
   const auto input = decode_input(*found, request.query, request.body);
   if (!input) {
     return deny(input.error());
@@ -34,7 +38,7 @@ tl::expected<net::Response, Refusal> JsonService::answer(const Request& request)
   }
   const auto output = handler(backend_, Call{operation, request.account, *input});
   if (!output) {
-    return deny(service_refusal(output.error()));
+    return deny(service_refusal(output.error(), operation.protocol->errors));
   }
   net::Response response;
   response.status = operation.status;

@@ -7,6 +7,7 @@
 #include "api/input.h"
 #include "api/output.h"
 #include "api/pages.h"
+#include "control/identifiers.h"
 
 namespace dormouse::api {
 namespace {
@@ -50,6 +51,33 @@ control::Answer<std::vector<PortRange>> port_ranges(const json::array& specifica
   return ranges;
 }
 
+control::Answer<WallTime> expiry_of(Backend& backend, const Call& call) {
+  const std::int64_t minutes = call.input.at("expirationInMinutes").as_int64();
+  if (minutes > kTokenMinutesMax) {
+    return control::refuse(ServiceErrorKind::kValidation,
+                           fmt::format("ExpirationMinutes {} exceeded max allowed of {}.", minutes, kTokenMinutesMax));
+  }
+  return backend.clock.wall() + std::chrono::minutes(minutes);
+}
+
+// The VM, unless it is past giving tokens for.
+control::Answer<control::Microvm> find_for_token(Backend& backend, const Call& call) {
+  auto microvm = backend.microvms.get(call.account, required_text(call.input, "microvmIdentifier"));
+  if (microvm &&
+      (microvm->state == control::MicrovmState::kTerminated || microvm->state == control::MicrovmState::kTerminating)) {
+    return control::refuse(
+        ServiceErrorKind::kValidation,
+        fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm->microvm_id));
+  }
+  return microvm;
+}
+
+json::object token_members(const std::string& token) {
+  json::object members;
+  members["authToken"] = json::object{{"X-aws-proxy-auth", token}};
+  return members;
+}
+
 }  // namespace
 
 Members run_microvm(Backend& backend, const Call& call) {
@@ -91,30 +119,34 @@ Members terminate_microvm(Backend& backend, const Call& call) {
 }
 
 Members create_auth_token(Backend& backend, const Call& call) {
-  const std::int64_t minutes = call.input.at("expirationInMinutes").as_int64();
-  if (minutes > kTokenMinutesMax) {
-    return control::refuse(ServiceErrorKind::kValidation,
-                           fmt::format("ExpirationMinutes {} exceeded max allowed of {}.", minutes, kTokenMinutesMax));
+  const auto expiry = expiry_of(backend, call);
+  if (!expiry) {
+    return tl::unexpected(expiry.error());
   }
   auto ports = port_ranges(call.input.at("allowedPorts").as_array());
   if (!ports) {
     return tl::unexpected(std::move(ports).error());
   }
-  auto microvm = backend.microvms.get(call.account, required_text(call.input, "microvmIdentifier"));
+  auto microvm = find_for_token(backend, call);
   if (!microvm) {
     return tl::unexpected(std::move(microvm).error());
   }
-  if (microvm->state == control::MicrovmState::kTerminated || microvm->state == control::MicrovmState::kTerminating) {
-    return control::refuse(
-        ServiceErrorKind::kValidation,
-        fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm->microvm_id));
+  return token_members(backend.tokens.issue(microvm->microvm_id, call.account, *ports, *expiry));
+}
+
+Members create_shell_token(Backend& backend, const Call& call) {
+  const auto expiry = expiry_of(backend, call);
+  if (!expiry) {
+    return tl::unexpected(expiry.error());
   }
-  const WallTime expiry = backend.clock.wall() + std::chrono::minutes(minutes);
-  json::object parts;
-  parts["X-aws-proxy-auth"] = backend.tokens.issue(microvm->microvm_id, call.account, *ports, expiry);
-  json::object members;
-  members["authToken"] = std::move(parts);
-  return members;
+  auto microvm = find_for_token(backend, call);
+  if (!microvm) {
+    return tl::unexpected(std::move(microvm).error());
+  }
+  if (auto allowed = control::check_shell_access(microvm->ingress_network_connectors); !allowed) {
+    return tl::unexpected(std::move(allowed).error());
+  }
+  return token_members(backend.tokens.issue_shell(microvm->microvm_id, call.account, *expiry));
 }
 
 }  // namespace dormouse::api

@@ -62,11 +62,15 @@ struct Member {
   std::string_view on_wire() const { return wire_name.empty() ? name : wire_name; }
 };
 
+// How errors of the control layer are named and spelled (specification sections 1.7 to 1.9).
+enum class ErrorDialect : std::uint8_t { kMicrovms, kTags, kCore };
+
 // What the operations of one AWS service model have in common.
 struct Protocol {
   std::string_view service;      // e.g. "lambda-microvms", as `aws` names it
   bool nulls_for_absent = true;  // absent optional members are sent as null; else left out
   bool iso_timestamps = false;   // "2026-11-22T01:02:03.000Z"; else epoch seconds with a fraction
+  ErrorDialect errors = ErrorDialect::kMicrovms;
 };
 
 struct Operation {

@@ -10,7 +10,8 @@ namespace {
 
 using namespace shapes;
 
-constexpr Protocol kProtocol{.service = "lambda-core", .nulls_for_absent = false, .iso_timestamps = true};
+constexpr Protocol kProtocol{
+    .service = "lambda-core", .nulls_for_absent = false, .iso_timestamps = true, .errors = ErrorDialect::kCore};
 
 constexpr std::string_view kStates[] = {"PENDING", "ACTIVE", "INACTIVE", "FAILED", "DELETING", "DELETE_FAILED"};
 constexpr std::string_view kTypes[] = {"VPC_EGRESS"};

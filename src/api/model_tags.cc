@@ -9,7 +9,7 @@ namespace {
 
 using namespace shapes;
 
-constexpr Protocol kProtocol{.service = "lambda-microvms", .nulls_for_absent = false};
+constexpr Protocol kProtocol{.service = "lambda-microvms", .nulls_for_absent = false, .errors = ErrorDialect::kTags};
 
 constexpr Shape kTaggableResource =
     text("TaggableResource",

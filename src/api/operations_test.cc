@@ -6,8 +6,10 @@
 #include <map>
 #include <set>
 
+#include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include "api/handlers.h"
 #include "api/uri.h"
 
 namespace dormouse::api {
@@ -23,6 +25,12 @@ TEST(OperationsTest, AllOfTheContractAreDeclared) {
   EXPECT_EQ(by_service["lambda-microvms"], 21 + 3);
   EXPECT_EQ(by_service["lambda-core"], 5);
   EXPECT_EQ(names.size(), all_operations().size());
+}
+
+TEST(OperationsTest, EachHasAHandler) {
+  for (const Operation* operation : all_operations()) {
+    EXPECT_TRUE(find_handler(operation->name) != nullptr) << operation->name;
+  }
 }
 
 TEST(OperationsTest, EachLabelOfAUriIsARequiredMember) {

@@ -175,6 +175,29 @@ json::object build_members(const control::Build& build) {
   return members;
 }
 
+json::object connector_members(const control::NetworkConnector& connector) {
+  const control::ConnectorConfiguration& configuration = connector.configuration;
+  json::object egress;
+  egress["SubnetIds"] = json::value_from(configuration.subnet_ids);
+  set(egress, "SecurityGroupIds", configuration.security_group_ids);
+  set(egress, "NetworkProtocol", configuration.network_protocol);
+  egress["AssociatedComputeResourceTypes"] = json::value_from(configuration.compute_resource_types);
+  json::object members;
+  members["Arn"] = connector.arn;
+  members["Name"] = connector.name;
+  members["Id"] = connector.id;
+  members["Type"] = "VPC_EGRESS";
+  members["Version"] = connector.version;
+  members["Configuration"] = json::object{{"VpcEgressConfiguration", std::move(egress)}};
+  members["OperatorRole"] = connector.operator_role;
+  members["State"] = control::to_string(connector.state);
+  set(members, "StateReason", connector.state_reason);
+  set(members, "LastUpdateStatus", connector.last_update_status);
+  set(members, "LastUpdateStatusReason", connector.last_update_reason);
+  set_time(members, "LastModified", connector.last_modified);
+  return members;
+}
+
 json::object microvm_members(const control::Microvm& microvm) {
   json::object members;
   members["microvmId"] = microvm.microvm_id;

@@ -17,6 +17,7 @@ boost::json::object image_members(const control::Image& image);
 boost::json::object created_members(const control::Images::Created& created);
 boost::json::object version_members(const control::ImageVersion& version);
 boost::json::object build_members(const control::Build& build);
+boost::json::object connector_members(const control::NetworkConnector& connector);
 boost::json::object microvm_members(const control::Microvm& microvm);
 
 }  // namespace dormouse::api

@@ -20,14 +20,17 @@ struct ErrorShape {
   ServiceErrorKind kind;
   std::string_view type;
   int status;
-  std::span<const std::string_view> null_members;  // besides `message`
+  std::span<const std::string_view> null_members;  // besides the message
+  std::string_view message_member = "message";
+  std::string_view type_member{};    // value of `Type`, which then comes first
+  std::string_view reason_member{};  // value of `Reason`
 };
 
 constexpr std::string_view kResource[] = {"resourceType", "resourceId"};
 constexpr std::string_view kQuota[] = {"resourceId", "resourceType", "serviceCode", "quotaCode"};
 constexpr std::string_view kThrottling[] = {"serviceCode", "quotaCode"};
 
-constexpr ErrorShape kErrorShapes[] = {
+constexpr ErrorShape kMicrovmsErrors[] = {
     {ServiceErrorKind::kValidation, "ValidationException", 400, {}},
     {ServiceErrorKind::kAccessDenied, "AccessDeniedException", 403, {}},
     {ServiceErrorKind::kResourceNotFound, "ResourceNotFoundException", 404, kResource},
@@ -37,6 +40,32 @@ constexpr ErrorShape kErrorShapes[] = {
     {ServiceErrorKind::kInternalServer, "InternalServerException", 500, {}},
     {ServiceErrorKind::kInsufficientCapacity, "InsufficientCapacityException", 500, {}},
 };
+constexpr ErrorShape kTagsErrors[] = {
+    {ServiceErrorKind::kValidation, "InvalidParameterValueException", 400, {}, "message", "User"},
+    {ServiceErrorKind::kAccessDenied, "AccessDeniedException", 403, {}},
+    {ServiceErrorKind::kResourceNotFound, "ResourceNotFoundException", 404, kResource},
+    {ServiceErrorKind::kConflict, "ResourceConflictException", 409, {}, "message", "User"},
+    {ServiceErrorKind::kThrottling, "TooManyRequestsException", 429, {}, "message", "User"},
+    {ServiceErrorKind::kInternalServer, "ServiceException", 500, {}, "message", "Service"},
+};
+constexpr ErrorShape kCoreErrors[] = {
+    {ServiceErrorKind::kValidation, "InvalidParameterValueException", 400, {}, "message", "User"},
+    {ServiceErrorKind::kAccessDenied, "AccessDeniedException", 403, {}, "Message"},
+    {ServiceErrorKind::kResourceNotFound, "ResourceNotFoundException", 404, {}, "Message", "User"},
+    {ServiceErrorKind::kConflict, "ResourceConflictException", 409, {}, "message", "User"},
+    {ServiceErrorKind::kServiceQuotaExceeded, "NetworkConnectorLimitExceededException", 400, {}, "message", "User"},
+    {ServiceErrorKind::kThrottling, "TooManyRequestsException", 429, {}, "message", "User", "CallerRateLimitExceeded"},
+    {ServiceErrorKind::kInternalServer, "ServiceException", 500, {}, "Message", "Service"},
+};
+
+std::span<const ErrorShape> error_shapes(ErrorDialect dialect) {
+  switch (dialect) {
+    case ErrorDialect::kMicrovms: return kMicrovmsErrors;
+    case ErrorDialect::kTags: return kTagsErrors;
+    case ErrorDialect::kCore: return kCoreErrors;
+  }
+  return kMicrovmsErrors;
+}
 
 Refusal with_member(int status, std::string_view type, std::string_view member, std::string_view message) {
   json::object body;
@@ -56,16 +85,23 @@ Refusal serialization(std::string_view message) {
   return with_member(400, "SerializationException", "Message", message);
 }
 
-Refusal service_refusal(const control::ServiceError& error) {
-  for (const ErrorShape& shape : kErrorShapes) {
-    if (shape.kind == error.kind) {
-      json::object body;
-      body["message"] = to_utf8(error.message);
-      for (const std::string_view member : shape.null_members) {
-        body[member] = nullptr;
-      }
-      return {shape.status, std::string(shape.type), json::serialize(body), error.retry_after_seconds};
+Refusal service_refusal(const control::ServiceError& error, ErrorDialect dialect) {
+  for (const ErrorShape& shape : error_shapes(dialect)) {
+    if (shape.kind != error.kind) {
+      continue;
     }
+    json::object body;
+    if (!shape.type_member.empty()) {
+      body["Type"] = shape.type_member;
+    }
+    body[shape.message_member] = to_utf8(error.message);
+    if (!shape.reason_member.empty()) {
+      body["Reason"] = shape.reason_member;
+    }
+    for (const std::string_view member : shape.null_members) {
+      body[member] = nullptr;
+    }
+    return {shape.status, std::string(shape.type), json::serialize(body), error.retry_after_seconds};
   }
   return refusal(500, "InternalServerException", error.message);
 }

@@ -8,6 +8,7 @@
 
 #include <tl/expected.hpp>
 
+#include "api/model.h"
 #include "control/service_error.h"
 #include "net/http.h"
 
@@ -26,8 +27,8 @@ Refusal refusal(int status, std::string_view type, std::string_view message);
 Refusal validation(std::string_view message);
 // The request is no JSON of the right form. The service spells this one {"Message": ...}.
 Refusal serialization(std::string_view message);
-// A service error with the members of its shape, those that the service leaves empty as null.
-Refusal service_refusal(const control::ServiceError& error);
+// A service error in the names and members of its service; those that the service leaves empty are null.
+Refusal service_refusal(const control::ServiceError& error, ErrorDialect dialect);
 
 net::Response to_response(const Refusal& refusal);
 

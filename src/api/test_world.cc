@@ -46,16 +46,22 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> EchoHandler::begin(c
   return net::refuse(std::move(response));
 }
 
-TestWorld::TestWorld()
+std::string TestTokens::issue_shell(const std::string& microvm_id, const std::string& account, WallTime expiry) {
+  return issue(microvm_id, account, {}, expiry) + " shell";
+}
+
+TestWorld::TestWorld(const control::Quotas& quotas)
     : api({*control.images,
            *control.microvms,
+           *control.connectors,
            [this] { return control.host.not_ready(); },
            credentials_,
            control.clock,
            tokens_,
            s3_},
-          {kRegion, "page token key"}),
+          {kRegion, "page token key", quotas.rates}),
       client(api, credentials_.credential, control.clock) {
+  control.world->quotas = quotas;
   control.start();
 }
 

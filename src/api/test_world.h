@@ -20,6 +20,7 @@ class TestTokens final : public TokenIssuer {
                     const std::string& account,
                     const std::vector<PortRange>& ports,
                     WallTime expiry) override;
+  std::string issue_shell(const std::string& microvm_id, const std::string& account, WallTime expiry) override;
 };
 
 // Answers what it was asked, so that a test sees that it was asked.
@@ -33,7 +34,7 @@ class TestWorld {
   static constexpr const char* kAccount = test::ControlFixture::kAccount;
   static constexpr const char* kRegion = "us-east-1";
 
-  TestWorld();
+  explicit TestWorld(const control::Quotas& quotas = {});
 
   net::Response send(const TestRequest& request) { return client.send(request); }
   test::FakeHost& host() { return control.host; }

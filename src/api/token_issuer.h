@@ -25,6 +25,8 @@ class TokenIssuer {
                             const std::string& account,
                             const std::vector<PortRange>& ports,
                             WallTime expiry) = 0;
+  // The same for shell access (specification section 8): it names no ports.
+  virtual std::string issue_shell(const std::string& microvm_id, const std::string& account, WallTime expiry) = 0;
 };
 
 }  // namespace dormouse::api

@@ -38,6 +38,13 @@ Answer<void> check_connector(const Caller& caller, const std::string& text, Dire
     return refuse(ServiceErrorKind::kValidation, "Malformed network connector ARN");
   }
   if (arn->account != "aws" && arn->resource.starts_with(kCustomerConnectorPrefix)) {
+    if (direction == Direction::kIngress) {
+      return refuse(ServiceErrorKind::kValidation,
+                    fmt::format("Network connector {} is of type VPC_EGRESS; it cannot be used for ingress", text));
+    }
+    if (arn->account == caller.account && arn->region == caller.region) {
+      return {};  // check_customer_connectors() asks whether it is there
+    }
     return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("Network connector not found for: {}", text));
   }
   const std::string_view name = connector_name(text);
@@ -127,6 +134,24 @@ Answer<void> check_connectors(const Caller& caller, const std::vector<std::strin
     return refuse(
         ServiceErrorKind::kValidation,
         "NO_INGRESS cannot be combined with other ingress network connectors; give it alone, or leave it out");
+  }
+  return {};
+}
+
+Answer<void> check_shell_access(const std::vector<std::string>& ingress_connectors) {
+  const auto has = [&](std::string_view wanted) {
+    return std::any_of(ingress_connectors.begin(), ingress_connectors.end(), [&](const std::string& connector) {
+      return connector_name(connector) == wanted;
+    });
+  };
+  if (has("ALL_INGRESS") && ingress_connectors.size() > 1) {
+    return refuse(ServiceErrorKind::kValidation,
+                  "ALL_INGRESS cannot be combined with other ingress network connectors; use HTTP_INGRESS and/or "
+                  "SHELL_INGRESS instead");
+  }
+  if (!has("SHELL_INGRESS")) {
+    return refuse(ServiceErrorKind::kValidation,
+                  "Shell access requires SHELL_INGRESS network connector to be configured on the MicroVM.");
   }
   return {};
 }

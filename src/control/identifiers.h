@@ -42,8 +42,11 @@ Answer<std::string> resolve_base_version(const Caller& caller, const std::string
 
 std::string managed_connector_arn(const std::string& region, std::string_view name);
 enum class Direction { kIngress, kEgress };
-// Every ARN of `connectors` must be a managed connector of that direction.
+// Every ARN of `connectors` must be a managed connector of that direction or, for egress, have the form of one of the
+// caller's own.
 Answer<void> check_connectors(const Caller& caller, const std::vector<std::string>& connectors, Direction direction);
+// Whether a shell token may be had for a VM with these ingress connectors.
+Answer<void> check_shell_access(const std::vector<std::string>& ingress_connectors);
 // Whether the endpoint takes requests for a VM with these ingress connectors.
 bool allows_http(const std::vector<std::string>& ingress_connectors);
 

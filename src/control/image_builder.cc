@@ -11,6 +11,7 @@
 #include "control/build_log.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
+#include "control/network_connectors.h"
 #include "os/file.h"
 
 namespace dormouse::control {
@@ -46,7 +47,7 @@ host::BuildRequest build_request(const World& world, const BuildJob& job, const 
   request.all_capabilities =
       specification.additional_os_capabilities && !specification.additional_os_capabilities->empty();
   request.hooks = build_hooks(specification);
-  request.egress = host::Egress::kInternet;
+  request.egress = egress_of(world, specification.egress_network_connectors.value_or(std::vector<std::string>()));
   request.timeout = world.build_timeout;
   return request;
 }

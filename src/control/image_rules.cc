@@ -148,11 +148,14 @@ Answer<ImageSpecification> resolve_specification(const Caller& caller, const Ima
   return resolved;
 }
 
+int memory_of(const ImageSpecification& specification) {
+  return specification.minimum_memory_in_mib && !specification.minimum_memory_in_mib->empty()
+             ? specification.minimum_memory_in_mib->front()
+             : kDefaultMemorySizeMib;
+}
+
 host::MachineSize size_of(const ImageSpecification& specification) {
-  const int asked = specification.minimum_memory_in_mib && !specification.minimum_memory_in_mib->empty()
-                        ? specification.minimum_memory_in_mib->front()
-                        : kDefaultMemorySizeMib;
-  return peak_size(asked).value_or(*peak_size(kDefaultMemorySizeMib));
+  return peak_size(memory_of(specification)).value_or(*peak_size(kDefaultMemorySizeMib));
 }
 
 std::map<std::string, std::string> build_environment(const Caller& caller,

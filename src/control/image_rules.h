@@ -16,6 +16,9 @@ namespace dormouse::control {
 // Checks what the constraint layer cannot (specification section 1.7) and puts the defaults of section 1.4 in.
 Answer<ImageSpecification> resolve_specification(const Caller& caller, const ImageSpecification& specification);
 
+// The size that a resolved specification asks for, in MiB: what quotas count.
+int memory_of(const ImageSpecification& specification);
+
 // The guest's size that a resolved specification asks for.
 host::MachineSize size_of(const ImageSpecification& specification);
 

@@ -7,8 +7,10 @@
 
 #include "control/image_rules.h"
 #include "control/images_implementation.h"
+#include "control/network_connectors.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
+#include "control/tags.h"
 
 namespace dormouse::control {
 
@@ -31,6 +33,25 @@ Answer<void> check_changeable(const Image& image, const char* doing) {
 
 // ---- a new version ----
 
+Answer<void> Images::Implementation::check_version_quota(const Image& image) const {
+  const auto& allowed = world.quotas.versions_per_image;
+  if (!allowed) {
+    return {};
+  }
+  const auto versions = world.metadata.list_versions(image.arn, {*allowed, std::nullopt});
+  if (!versions) {
+    return refuse_internally("list versions", versions.error());
+  }
+  if (versions->rows.size() >= *allowed) {
+    return refuse(ServiceErrorKind::kServiceQuotaExceeded,
+                  fmt::format("The maximum number of versions ({}) has been reached for MicroVM image {}. Delete "
+                              "versions, or ask who runs this Dormouse to raise --quotas.",
+                              *allowed,
+                              image.arn));
+  }
+  return {};
+}
+
 Answer<Images::Created> Images::Implementation::update(const std::string& account,
                                                        const std::string& identifier,
                                                        const ImageSpecification& specification,
@@ -43,6 +64,10 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
   const auto resolved = resolve_specification(caller, specification);
   if (!resolved) {
     return tl::unexpected(resolved.error());
+  }
+  const auto& connectors = *resolved->egress_network_connectors;
+  if (const auto checked = check_customer_connectors(world, caller, connectors); !checked) {
+    return tl::unexpected(checked.error());
   }
   const std::lock_guard lock(mutex_);
   if (auto replayed = replay(account, repeatable); !replayed || *replayed) {
@@ -58,6 +83,9 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
   if (const auto reason = world.host.cannot_hold(size_of(*resolved))) {
     return refuse(ServiceErrorKind::kValidation, *reason);
   }
+  if (const auto checked = check_version_quota(*image); !checked) {
+    return tl::unexpected(checked.error());
+  }
   if (const auto checked = check_build_capacity(account); !checked) {
     return tl::unexpected(checked.error());
   }
@@ -70,6 +98,27 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
     return refuse_internally("store an image", updated.error());
   }
   return *std::move(updated);
+}
+
+// ---- tags ----
+
+Answer<void> Images::Implementation::change_tags(const std::string& account,
+                                                 const std::string& identifier,
+                                                 const TagChange& change) {
+  const std::lock_guard lock(mutex_);
+  auto image = find(account, identifier);
+  if (!image) {
+    return tl::unexpected(image.error());
+  }
+  if (const auto changed = apply_change(image->tags, change); !changed) {
+    return changed;
+  }
+  store::Changes changes;
+  changes.images.push_back(encode(*image));
+  if (const Status stored = world.metadata.apply(changes); !stored) {
+    return refuse_internally("store an image", stored.error());
+  }
+  return {};
 }
 
 // ---- ACTIVE and INACTIVE ----

@@ -13,8 +13,10 @@
 #include "control/image_files.h"
 #include "control/image_rules.h"
 #include "control/images_implementation.h"
+#include "control/network_connectors.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
+#include "control/tags.h"
 
 namespace dormouse::control {
 
@@ -130,7 +132,32 @@ Answer<std::optional<Images::Created>> Images::Implementation::replay(const std:
   return *std::move(answer);
 }
 
-Answer<void> Images::Implementation::check_build_capacity(const std::string& /*account*/) const {
+Answer<void> Images::Implementation::check_image_quota(const std::string& account) const {
+  const auto& allowed = world.quotas.images;
+  if (!allowed) {
+    return {};
+  }
+  const auto images = world.metadata.list_images(account, {*allowed, std::nullopt});
+  if (!images) {
+    return refuse_internally("list images", images.error());
+  }
+  if (images->rows.size() >= *allowed) {
+    return refuse(ServiceErrorKind::kServiceQuotaExceeded,
+                  fmt::format("The maximum number of MicroVM images ({}) has been reached for this account. Delete "
+                              "images, or ask who runs this Dormouse to raise --quotas.",
+                              *allowed));
+  }
+  return {};
+}
+
+Answer<void> Images::Implementation::check_build_capacity(const std::string& account) const {
+  const auto planned = builds_planned_by_account_.find(account);
+  const auto& allowed = world.quotas.concurrent_builds;
+  if (allowed && planned != builds_planned_by_account_.end() && planned->second >= *allowed) {
+    return refuse(
+        ServiceErrorKind::kServiceQuotaExceeded,
+        fmt::format("The maximum number of concurrent builds ({}) has been reached for this account.", *allowed));
+  }
   const std::size_t builds_max = static_cast<std::size_t>(std::max(1, world.concurrent_builds)) + kWaitingBuildsMax;
   if (builds_planned_ >= builds_max) {
     return refuse(
@@ -176,6 +203,13 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   if (!resolved) {
     return tl::unexpected(resolved.error());
   }
+  const auto& connectors = *resolved->egress_network_connectors;
+  if (const auto checked = check_customer_connectors(world, caller, connectors); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  if (const auto checked = check_tag_count(tags.value_or(Tags())); !checked) {
+    return tl::unexpected(checked.error());
+  }
   const std::lock_guard lock(mutex_);
   if (auto replayed = replay(account, repeatable); !replayed || *replayed) {
     return std::move(replayed).map([](std::optional<Created> created) { return *std::move(created); });
@@ -189,6 +223,9 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   }
   if (const auto reason = world.host.cannot_hold(size_of(*resolved))) {
     return refuse(ServiceErrorKind::kValidation, *reason);
+  }
+  if (const auto checked = check_image_quota(account); !checked) {
+    return tl::unexpected(checked.error());
   }
   if (const auto checked = check_build_capacity(account); !checked) {
     return tl::unexpected(checked.error());
@@ -380,6 +417,10 @@ Answer<Page<Image>> Images::list(const std::string& account,
 
 Answer<Image> Images::remove(const std::string& account, const std::string& identifier) {
   return implementation_->remove(account, identifier);
+}
+
+Answer<void> Images::change_tags(const std::string& account, const std::string& identifier, const TagChange& change) {
+  return implementation_->change_tags(account, identifier, change);
 }
 
 Answer<ImageVersion> Images::get_version(const std::string& account,

@@ -62,6 +62,8 @@ class Images {
   // Answers the image with state DELETING; its disk space goes in the background.
   Answer<Image> remove(const std::string& account, const std::string& identifier);
 
+  Answer<void> change_tags(const std::string& account, const std::string& identifier, const TagChange& change);
+
   Answer<ImageVersion> get_version(const std::string& account,
                                    const std::string& identifier,
                                    const std::string& version) const;

@@ -53,6 +53,7 @@ class Images::Implementation {
                                       const std::string& identifier,
                                       const std::string& version);
   Answer<Image> remove(const std::string& account, const std::string& identifier);
+  Answer<void> change_tags(const std::string& account, const std::string& identifier, const TagChange& change);
   // The image that `identifier` names, in its account.
   Answer<Image> find(const std::string& account, const std::string& identifier) const;
   Answer<ImageVersion> find_version(const std::string& account,
@@ -66,6 +67,8 @@ class Images::Implementation {
 
  private:
   Answer<std::optional<Created>> replay(const std::string& account, const Repeatable& repeatable) const;
+  Answer<void> check_image_quota(const std::string& account) const;
+  Answer<void> check_version_quota(const Image& image) const;
   Answer<void> check_build_capacity(const std::string& account) const;
   static BuildJob new_job(const Image& image,
                           const std::string& version,

@@ -16,6 +16,7 @@
 #include "control/image_rules.h"
 #include "control/lifecycle.h"
 #include "control/microvm_task.h"
+#include "control/network_connectors.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
 #include "control/timers.h"
@@ -50,22 +51,40 @@ tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::o
 // The tasks of the VMs that are not TERMINATED. Thread-safe. The host's callbacks share it, so that they may come late.
 class LiveMicrovms {
  public:
-  void add(const std::shared_ptr<MicrovmTask>& task) {
+  // With `memory_mib_max`: unless the account's VMs would together have more; then it answers what they have.
+  std::optional<std::uint64_t> add(const std::shared_ptr<MicrovmTask>& task,
+                                   const std::optional<std::uint64_t>& memory_mib_max = std::nullopt) {
     const Microvm record = task->published();
     const std::lock_guard lock(mutex_);
+    const auto used = memory_mib_.find(record.account);
+    const std::uint64_t before = used == memory_mib_.end() ? 0 : used->second;
+    const auto memory_mib = static_cast<std::uint64_t>(record.memory_mib);
+    if (memory_mib_max && before + memory_mib > *memory_mib_max) {
+      return before;
+    }
+    memory_mib_[record.account] = before + memory_mib;
     by_id_[record.microvm_id] = task;
     by_endpoint_[record.endpoint_id] = task;
+    return std::nullopt;
   }
   void remove(const Microvm& record) {
     const std::lock_guard lock(mutex_);
-    by_id_.erase(record.microvm_id);
+    if (by_id_.erase(record.microvm_id) == 0) {
+      return;
+    }
     by_endpoint_.erase(record.endpoint_id);
+    const auto used = memory_mib_.find(record.account);
+    used->second -= static_cast<std::uint64_t>(record.memory_mib);
+    if (used->second == 0) {
+      memory_mib_.erase(used);
+    }
   }
   std::shared_ptr<MicrovmTask> find(const std::string& microvm_id) const { return find_in(by_id_, microvm_id); }
   std::shared_ptr<MicrovmTask> find_endpoint(const std::string& id) const { return find_in(by_endpoint_, id); }
   void clear() {
     std::unordered_map<std::string, std::shared_ptr<MicrovmTask>> tasks;
     const std::lock_guard lock(mutex_);
+    memory_mib_.clear();
     by_endpoint_.clear();
     tasks.swap(by_id_);
   }
@@ -80,8 +99,9 @@ class LiveMicrovms {
   }
 
   mutable std::mutex mutex_;
-  Tasks by_id_;        // guarded by mutex_
-  Tasks by_endpoint_;  // guarded by mutex_
+  Tasks by_id_;                                                // guarded by mutex_
+  Tasks by_endpoint_;                                          // guarded by mutex_
+  std::unordered_map<std::string, std::uint64_t> memory_mib_;  // guarded by mutex_; by account, no zeros
 };
 
 }  // namespace
@@ -198,6 +218,7 @@ Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
   }
   record.image_arn = version.image_arn;
   record.image_version = version.version;
+  record.memory_mib = memory_of(version.specification);
   record.maximum_duration_seconds = request.maximum_duration_seconds.value_or(record.maximum_duration_seconds);
   record.started_at = rounded(world.clock.wall());
   record.execution_role_arn = request.execution_role_arn;
@@ -219,6 +240,9 @@ Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
   auto checked = check_connectors(caller, record.ingress_network_connectors, Direction::kIngress);
   if (checked) {
     checked = check_connectors(caller, record.egress_network_connectors, Direction::kEgress);
+  }
+  if (checked) {
+    checked = check_customer_connectors(world, caller, record.egress_network_connectors);
   }
   if (!checked) {
     return tl::unexpected(checked.error());
@@ -270,7 +294,15 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   // The task is there before the record, so that whoever sees the record can change it.
   const auto task = MicrovmTask::create(services_, *record);
-  live->add(task);
+  if (const auto used = live->add(task, world.quotas.memory_mib)) {
+    return refuse(ServiceErrorKind::kServiceQuotaExceeded,
+                  fmt::format("The base maximum allocated memory limit has been reached for this account. Its MicroVMs "
+                              "have {} MiB, this one needs {} MiB, {} MiB are allowed. Terminate some, or ask who runs "
+                              "this Dormouse to raise --quotas.",
+                              *used,
+                              record->memory_mib,
+                              *world.quotas.memory_mib));
+  }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     live->remove(*record);
     if (stored.error().kind() != ErrorKind::kConflict) {
@@ -286,7 +318,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   LaunchJob job;
   job.request = {record->microvm_id,
                  snapshot_directory(world.data_directory, image->id, version->version),
-                 record->egress_network_connectors.empty() ? host::Egress::kNone : host::Egress::kInternet};
+                 egress_of(world, record->egress_network_connectors)};
   job.hooks = record->hooks;
   job.run_hook_payload = request.run_hook_payload;
   task->launch(std::move(job));

@@ -51,7 +51,8 @@ class Microvms {
                              const Filter& filter,
                              std::size_t limit,
                              const std::optional<std::string>& after) const;
-  Answer<void> suspend(const std::string& account, const std::string& microvm_id);    // returns at once; the state follows
+  Answer<void> suspend(const std::string& account,
+                       const std::string& microvm_id);  // returns at once; the state follows
   Answer<void> resume(const std::string& account, const std::string& microvm_id);
   Answer<void> terminate(const std::string& account, const std::string& microvm_id);
 

@@ -444,6 +444,7 @@ Result<Build> decode(const store::BuildRow& row) {
 store::MicrovmRow encode(const Microvm& microvm) {
   json::object document;
   put(document, "endpoint", microvm.endpoint);
+  put(document, "memory_mib", microvm.memory_mib);
   put(document, "maximum_duration_seconds", microvm.maximum_duration_seconds);
   put(document, "suspended_at", microvm.suspended_at);
   put(document, "state_reason", microvm.state_reason);
@@ -486,6 +487,7 @@ Result<Microvm> decode(const store::MicrovmRow& row) {
   bool broken = !parse(kAllMicrovmStates, row.state, microvm.state);
   Reader reader(document, broken);
   reader.get("endpoint", microvm.endpoint);
+  reader.get("memory_mib", microvm.memory_mib);
   reader.get("maximum_duration_seconds", microvm.maximum_duration_seconds);
   reader.get("suspended_at", microvm.suspended_at);
   reader.get("state_reason", microvm.state_reason);

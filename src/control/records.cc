@@ -50,6 +50,18 @@ std::string_view to_string(BuildState state) {
   return "?";
 }
 
+std::string_view to_string(ConnectorState state) {
+  switch (state) {
+    case ConnectorState::kPending: return "PENDING";
+    case ConnectorState::kActive: return "ACTIVE";
+    case ConnectorState::kInactive: return "INACTIVE";
+    case ConnectorState::kFailed: return "FAILED";
+    case ConnectorState::kDeleting: return "DELETING";
+    case ConnectorState::kDeleteFailed: return "DELETE_FAILED";
+  }
+  return "?";
+}
+
 std::string_view to_string(MicrovmState state) {
   switch (state) {
     case MicrovmState::kPending: return "PENDING";

@@ -34,6 +34,7 @@ enum class ImageState {
 enum class VersionState { kPending, kInProgress, kSuccessful, kFailed, kDeleting, kDeleted, kDeleteFailed };
 enum class VersionStatus { kActive, kInactive };
 enum class BuildState { kPending, kInProgress, kSuccessful, kFailed };
+enum class ConnectorState { kPending, kActive, kInactive, kFailed, kDeleting, kDeleteFailed };
 enum class MicrovmState { kPending, kRunning, kSuspending, kSuspended, kTerminating, kTerminated };
 
 // The wire's spelling, e.g. "CREATE_FAILED".
@@ -41,7 +42,14 @@ std::string_view to_string(ImageState state);
 std::string_view to_string(VersionState state);
 std::string_view to_string(VersionStatus status);
 std::string_view to_string(BuildState state);
+std::string_view to_string(ConnectorState state);
 std::string_view to_string(MicrovmState state);
+
+// What TagResource and UntagResource ask for.
+struct TagChange {
+  Tags put;
+  std::vector<std::string> remove;
+};
 
 // `logging` of the contract: a union.
 struct Logging {
@@ -126,6 +134,33 @@ struct Build {
   WallTime created_at;
 };
 
+// VpcEgressConfiguration. What the model leaves optional may be missing here; the service's rules come after.
+struct ConnectorConfiguration {
+  std::vector<std::string> subnet_ids;
+  std::optional<std::vector<std::string>> security_group_ids;
+  std::optional<std::string> network_protocol;
+  std::vector<std::string> compute_resource_types;
+  bool operator==(const ConnectorConfiguration&) const = default;
+};
+
+struct NetworkConnector {
+  std::string account;
+  std::string id;  // "nc-<uuid>"
+  std::string arn;
+  std::string name;  // unique in its account
+  ConnectorState state = ConnectorState::kPending;
+  ConnectorConfiguration configuration;
+  std::string operator_role;
+  std::int64_t version = 1;  // one more with each update that changes something
+  std::optional<Tags> tags;
+  std::optional<std::string> state_reason;
+  std::optional<std::string> last_update_status;
+  std::optional<std::string> last_update_reason;
+  WallTime created_at;
+  WallTime last_modified;
+  std::optional<WallTime> deleted_at;  // it is gone, and kept for a while to be deleted again
+};
+
 struct IdlePolicy {
   int max_idle_duration_seconds = 0;
   int suspended_duration_seconds = 0;
@@ -154,6 +189,7 @@ struct Microvm {
   std::string endpoint;     // whole host name, with the port unless 443
   std::string image_arn;
   std::string image_version;
+  int memory_mib = 2048;  // the size asked for, which the quota counts
   int maximum_duration_seconds = 28'800;
   WallTime started_at;
   std::optional<WallTime> terminated_at;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "control/quotas.h"
 #include "host/host.h"
 
 namespace dormouse::store {
@@ -50,10 +51,13 @@ class World {
   std::string endpoint_domain = "localhost";  // <uuid>.lambda-microvm.<region>.<endpoint_domain>
   int endpoint_port = 9643;                   // left out of `endpoint` when 443
   int concurrent_builds = 2;
-  std::chrono::milliseconds drain_timeout{5'000};    // that a suspension waits for requests under way
+  std::chrono::milliseconds drain_timeout{5'000};     // that a suspension waits for requests under way
   std::chrono::seconds terminated_retention{86'400};  // that a TERMINATED VM stays listed
   std::chrono::seconds build_timeout{3'600};
   SuspendHookFailure suspend_hook_failure = SuspendHookFailure::kKeepRunning;
+  host::Egress customer_egress = host::Egress::kNone;    // of VMs and builds with customer connectors alone
+  std::chrono::milliseconds connector_settle_time{200};  // after which a connector is ACTIVE, or gone
+  Quotas quotas{};
   std::size_t microvm_workers = 32;  // launches, suspensions, resumptions and hooks under way at once
 };
 

@@ -22,6 +22,8 @@
 #include "base/log.h"
 #include "control/images.h"
 #include "control/microvms.h"
+#include "control/network_connectors.h"
+#include "control/quotas.h"
 #include "control/world.h"
 #include "daemon/token_issuer.h"
 #include "host/local_host.h"
@@ -150,6 +152,7 @@ struct Daemon::Parts {
   std::unique_ptr<artifacts::S3Handler> s3;
   std::unique_ptr<host::LocalHost> host;
   std::unique_ptr<control::World> world;
+  std::unique_ptr<control::NetworkConnectors> connectors;
   std::unique_ptr<control::Images> images;
   std::unique_ptr<control::Microvms> microvms;
   std::unique_ptr<os::WorkerPool> api_workers;
@@ -196,9 +199,15 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   world->build_timeout = std::chrono::seconds(options.build_timeout_seconds);
   world->suspend_hook_failure = options.suspend_hook_failure == "terminate" ? control::SuspendHookFailure::kTerminate
                                                                            : control::SuspendHookFailure::kKeepRunning;
+  world->customer_egress = options.customer_egress == "internet" ? host::Egress::kInternet : host::Egress::kNone;
+  if (options.quotas == "aws") {
+    world->quotas = control::aws_quotas();
+  }
+  connectors = std::make_unique<control::NetworkConnectors>(*world);
   images = std::make_unique<control::Images>(*world);
   microvms = std::make_unique<control::Microvms>(*world, *images);
   DM_ASSIGN(const std::vector<host::RecoveredVm> found, host->recover(context), "find VMs of an earlier daemon");
+  connectors->start();
   images->start();
   microvms->start(found);
   return {};
@@ -208,6 +217,7 @@ Status Daemon::Parts::listen(const Options& options) {
   api_workers = std::make_unique<os::WorkerPool>(os::WorkerPool::Options{});
   api::Api::Parts parts{*images,
                         *microvms,
+                        *connectors,
                         [this] { return host->not_ready(); },
                         *credentials,
                         clock,
@@ -215,6 +225,7 @@ Status Daemon::Parts::listen(const Options& options) {
                         *s3};
   api::Api::Options api_options;
   api_options.region = options.region;
+  api_options.rates = world->quotas.rates;
   DM_ASSIGN(api_options.page_token_key, lasting_secret(options.data_directory / "page-token.key"), "");
   api = std::make_unique<api::Api>(parts, std::move(api_options));
 
@@ -251,6 +262,9 @@ Daemon::~Daemon() {
   }
   if (parts_->images) {
     parts_->images->stop();
+  }
+  if (parts_->connectors) {
+    parts_->connectors->stop();
   }
 }
 

@@ -66,6 +66,16 @@ void declare(CLI::App& app, Options& options) {
                  "What becomes of a VM whose /suspend hook fails: keep-running or terminate")
       ->check(CLI::IsMember({"keep-running", "terminate"}))
       ->capture_default_str();
+  app.add_option("--quotas",
+                 options.quotas,
+                 "What each account may have and do: none (the host is the bound) or aws (the service's numbers)")
+      ->check(CLI::IsMember({"none", "aws"}))
+      ->capture_default_str();
+  app.add_option("--customer-egress",
+                 options.customer_egress,
+                 "Where guests with customer network connectors alone may connect to: none or internet")
+      ->check(CLI::IsMember({"none", "internet"}))
+      ->capture_default_str();
   app.add_option("--s3-endpoint", options.s3_endpoint, "URL of another S3, for artifacts in buckets that are not here");
   app.add_option("--s3-region", options.s3_region, "Its region; default: --region");
   app.add_option("--s3-credentials", options.s3_credentials, "Its credentials file, profile default")

@@ -33,6 +33,8 @@ struct Options {
   int concurrent_builds = 2;
   int build_timeout_seconds = 3600;
   int drain_timeout_seconds = 5;
+  std::string quotas = "none";
+  std::string customer_egress = "none";
   std::string suspend_hook_failure = "keep-running";
   std::optional<std::string> s3_endpoint;  // of another S3, for artifacts in buckets that are not here
   std::optional<std::string> s3_region;

@@ -33,14 +33,15 @@ struct Changes {
   std::vector<std::string> remove_images;   // by ARN, with their versions, builds and tokens
   std::vector<VersionKey> remove_versions;  // with their builds and tokens
 
-  std::vector<ImageRow> images;      // inserted, or replaced when the id is there already
-  std::vector<VersionRow> versions;  // likewise by image and version
-  std::vector<BuildRow> builds;      // likewise by build id
-  std::vector<MicrovmRow> microvms;  // likewise by microvm id
-  std::vector<TokenRow> tokens;      // inserted; one that expired is replaced
+  std::vector<ImageRow> images;          // inserted, or replaced when the id is there already
+  std::vector<VersionRow> versions;      // likewise by image and version
+  std::vector<BuildRow> builds;          // likewise by build id
+  std::vector<ConnectorRow> connectors;  // likewise by id; the tokens of one that is deleted go
+  std::vector<MicrovmRow> microvms;      // likewise by microvm id
+  std::vector<TokenRow> tokens;          // inserted; one that expired is replaced
 };
 
-// The records of images, versions, builds, VMs and client tokens, durable when a call returns.
+// The records of images, versions, builds, connectors, VMs and client tokens, durable when a call returns.
 //
 // Invariants: apply() is atomic, also in a crash; reads see every apply() that has returned. The cost of a call does not
 // grow with the number of rows, only with the rows it returns.
@@ -68,6 +69,16 @@ class MetadataStore {
                                                 std::string_view version,
                                                 const PageRequest& page) const = 0;
   virtual Result<std::vector<BuildRow>> builds_in_state(std::string_view state, std::size_t limit) const = 0;
+
+  // Deleted ones too.
+  virtual Result<std::optional<ConnectorRow>> connector(std::string_view id) const = 0;
+  // The rest leaves deleted ones out.
+  virtual Result<std::optional<ConnectorRow>> connector_by_name(std::string_view account,
+                                                                std::string_view name) const = 0;
+  virtual Result<RowPage<ConnectorRow>> list_connectors(std::string_view account, const PageRequest& page) const = 0;
+  virtual Result<std::vector<ConnectorRow>> connectors_in_state(std::string_view state, std::size_t limit) const = 0;
+  // Returns how many, at most `limit`.
+  virtual Result<std::size_t> remove_connectors_deleted_before(WallTime when, std::size_t limit) = 0;
 
   virtual Result<std::optional<MicrovmRow>> microvm(std::string_view microvm_id) const = 0;
   virtual Result<std::optional<MicrovmRow>> microvm_by_endpoint(std::string_view endpoint_id) const = 0;

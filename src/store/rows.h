@@ -51,6 +51,17 @@ struct BuildRow {
   std::string document;
 };
 
+struct ConnectorRow {
+  std::string id;  // "nc-<uuid>", unique
+  std::string account;
+  std::string name;  // unique in its account among those that are not deleted
+  std::string arn;
+  std::string state;
+  WallTime created_at;
+  std::optional<WallTime> deleted_at;
+  std::string document;
+};
+
 struct MicrovmRow {
   std::string microvm_id;  // unique
   std::string account;
@@ -70,7 +81,7 @@ struct TokenRow {
   std::string operation;  // "CreateMicrovmImage"; with account and token unique
   std::string token;
   std::string digest;    // of the request's content
-  std::string resource;  // microvm id, or version_resource()
+  std::string resource;  // microvm id, connector id, or version_resource()
   std::string document;  // the answer
   WallTime created_at;
   WallTime expires_at;

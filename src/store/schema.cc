@@ -91,6 +91,22 @@ CREATE INDEX tokens_by_expiry ON tokens (expires_at);
 CREATE INDEX microvms_live_by_version ON microvms (image_arn, image_version) WHERE terminated = 0;
 DROP INDEX microvms_live;
 )sql",
+    R"sql(
+CREATE TABLE connectors (
+  id TEXT PRIMARY KEY,
+  account TEXT NOT NULL,
+  name TEXT NOT NULL,
+  arn TEXT NOT NULL,
+  state TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  deleted_at BIGINT,
+  document TEXT NOT NULL
+);
+CREATE UNIQUE INDEX connectors_by_name ON connectors (account, name) WHERE deleted_at IS NULL;
+CREATE INDEX connectors_by_account ON connectors (account, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX connectors_by_state ON connectors (state) WHERE deleted_at IS NULL;
+CREATE INDEX connectors_deleted ON connectors (deleted_at) WHERE deleted_at IS NOT NULL;
+)sql",
 };
 
 Result<int> current_version(SqliteConnection& connection) {

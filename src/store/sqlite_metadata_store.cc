@@ -129,6 +129,22 @@ BuildRow read_build(SqliteStatement& statement) {
   return row;
 }
 
+#define DM_CONNECTOR_COLUMNS "id, account, name, arn, state, created_at, deleted_at, document"
+ConnectorRow read_connector(SqliteStatement& statement) {
+  ConnectorRow row;
+  row.id = statement.text();
+  row.account = statement.text();
+  row.name = statement.text();
+  row.arn = statement.text();
+  row.state = statement.text();
+  row.created_at = to_time(statement.number());
+  if (const auto deleted_at = statement.optional_number()) {
+    row.deleted_at = to_time(*deleted_at);
+  }
+  row.document = statement.text();
+  return row;
+}
+
 #define DM_MICROVM_COLUMNS \
   "microvm_id, account, endpoint_id, image_arn, image_version, state, terminated, created_at, terminated_at, document"
 MicrovmRow read_microvm(SqliteStatement& statement) {
@@ -271,6 +287,21 @@ Status put_build(SqliteConnection& connection, const BuildRow& row) {
   return statement.bind(to_number(row.created_at)).bind(row.document).run();
 }
 
+Status put_connector(SqliteConnection& connection, const ConnectorRow& row) {
+  DM_ASSIGN(auto statement,
+            connection.prepare("INSERT INTO connectors (" DM_CONNECTOR_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+                               "ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
+                               "deleted_at = excluded.deleted_at, document = excluded.document"),
+            "");
+  statement.bind(row.id).bind(row.account).bind(row.name).bind(row.arn).bind(row.state);
+  DM_TRY(statement.bind(to_number(row.created_at)).bind(to_number(row.deleted_at)).bind(row.document).run(), "");
+  if (!row.deleted_at) {
+    return {};
+  }
+  DM_ASSIGN(auto tokens, connection.prepare("DELETE FROM tokens WHERE resource = ?"), "");
+  return tokens.bind(row.id).run();
+}
+
 Status put_microvm(SqliteConnection& connection, const MicrovmRow& row) {
   DM_ASSIGN(auto statement,
             connection.prepare("INSERT INTO microvms (" DM_MICROVM_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -329,6 +360,11 @@ class SqliteMetadataStore final : public MetadataStore {
                                         std::string_view version,
                                         const PageRequest& page) const override;
   Result<std::vector<BuildRow>> builds_in_state(std::string_view state, std::size_t limit) const override;
+  Result<std::optional<ConnectorRow>> connector(std::string_view id) const override;
+  Result<std::optional<ConnectorRow>> connector_by_name(std::string_view account, std::string_view name) const override;
+  Result<RowPage<ConnectorRow>> list_connectors(std::string_view account, const PageRequest& page) const override;
+  Result<std::vector<ConnectorRow>> connectors_in_state(std::string_view state, std::size_t limit) const override;
+  Result<std::size_t> remove_connectors_deleted_before(WallTime when, std::size_t limit) override;
   Result<std::optional<MicrovmRow>> microvm(std::string_view microvm_id) const override;
   Result<std::optional<MicrovmRow>> microvm_by_endpoint(std::string_view endpoint_id) const override;
   Result<RowPage<MicrovmRow>> list_microvms(std::string_view account,
@@ -380,6 +416,7 @@ Status SqliteMetadataStore::apply_in_transaction(const Changes& changes) {
   DM_TRY(put_all(*writer_, changes.images, put_image, "put an image"), "");
   DM_TRY(put_all(*writer_, changes.versions, put_version, "put a version"), "");
   DM_TRY(put_all(*writer_, changes.builds, put_build, "put a build"), "");
+  DM_TRY(put_all(*writer_, changes.connectors, put_connector, "put a connector"), "");
   DM_TRY(put_all(*writer_, changes.microvms, put_microvm, "put a microvm"), "");
   return put_all(*writer_, changes.tokens, insert_token, "put a token");
 }
@@ -477,6 +514,59 @@ Result<std::vector<BuildRow>> SqliteMetadataStore::builds_in_state(std::string_v
             reader_->prepare("SELECT " DM_BUILD_COLUMNS " FROM builds WHERE state = ? LIMIT ?"),
             "list builds");
   return read_all<BuildRow>(statement.bind(state).bind(static_cast<std::int64_t>(limit)), read_build);
+}
+
+Result<std::optional<ConnectorRow>> SqliteMetadataStore::connector(std::string_view id) const {
+  const std::lock_guard lock(reader_mutex_);
+  DM_ASSIGN(auto statement,
+            reader_->prepare("SELECT " DM_CONNECTOR_COLUMNS " FROM connectors WHERE id = ?"),
+            "read a connector");
+  return read_one<ConnectorRow>(statement.bind(id), read_connector);
+}
+
+Result<std::optional<ConnectorRow>> SqliteMetadataStore::connector_by_name(std::string_view account,
+                                                                           std::string_view name) const {
+  const std::lock_guard lock(reader_mutex_);
+  DM_ASSIGN(auto statement,
+            reader_->prepare("SELECT " DM_CONNECTOR_COLUMNS
+                             " FROM connectors WHERE account = ? AND name = ? AND deleted_at IS NULL"),
+            "read a connector");
+  return read_one<ConnectorRow>(statement.bind(account).bind(name), read_connector);
+}
+
+Result<RowPage<ConnectorRow>> SqliteMetadataStore::list_connectors(std::string_view account,
+                                                                   const PageRequest& page) const {
+  DM_ASSIGN(const auto after, TimePosition::parse(page.after), "");
+  const std::lock_guard lock(reader_mutex_);
+  DM_ASSIGN(auto statement,
+            reader_->prepare("SELECT " DM_CONNECTOR_COLUMNS
+                             " FROM connectors WHERE account = ? AND deleted_at IS NULL AND (created_at, id) < (?, ?) "
+                             "ORDER BY created_at DESC, id DESC LIMIT ?"),
+            "list connectors");
+  statement.bind(account).bind(after.created_at).bind(after.id).bind(rows_wanted(page));
+  return read_page<ConnectorRow>(statement, page, read_connector, [](const ConnectorRow& row) {
+    return TimePosition::format(row.created_at, row.id);
+  });
+}
+
+Result<std::vector<ConnectorRow>> SqliteMetadataStore::connectors_in_state(std::string_view state,
+                                                                           std::size_t limit) const {
+  const std::lock_guard lock(reader_mutex_);
+  DM_ASSIGN(auto statement,
+            reader_->prepare("SELECT " DM_CONNECTOR_COLUMNS
+                             " FROM connectors WHERE state = ? AND deleted_at IS NULL LIMIT ?"),
+            "list connectors");
+  return read_all<ConnectorRow>(statement.bind(state).bind(static_cast<std::int64_t>(limit)), read_connector);
+}
+
+Result<std::size_t> SqliteMetadataStore::remove_connectors_deleted_before(WallTime when, std::size_t limit) {
+  const std::lock_guard lock(writer_mutex_);
+  DM_ASSIGN(auto statement,
+            writer_->prepare("DELETE FROM connectors WHERE id IN (SELECT id FROM connectors WHERE deleted_at IS NOT "
+                             "NULL AND deleted_at < ? LIMIT ?)"),
+            "remove connectors");
+  DM_TRY(statement.bind(to_number(when)).bind(static_cast<std::int64_t>(limit)).run(), "remove connectors");
+  return static_cast<std::size_t>(writer_->changes());
 }
 
 Result<std::optional<MicrovmRow>> SqliteMetadataStore::microvm(std::string_view microvm_id) const {

@@ -90,6 +90,22 @@ class SqliteMetadataStoreTest : public testing::Test {
     return store->apply(changes);
   }
 
+  static ConnectorRow connector(const std::string& id) {
+    return {.id = id,
+            .account = "1",
+            .name = "net",
+            .arn = "arn:" + id,
+            .state = "PENDING",
+            .created_at = kTime,
+            .deleted_at = std::nullopt,
+            .document = "{}"};
+  }
+  Status put(ConnectorRow row) {
+    Changes changes;
+    changes.connectors.push_back(std::move(row));
+    return store->apply(changes);
+  }
+
   std::filesystem::path directory;
   std::unique_ptr<MetadataStore> store;
 };
@@ -230,6 +246,36 @@ TEST_F(SqliteMetadataStoreTest, RemovingAnImageTakesWhatBelongsToItAndItsTokens)
   EXPECT_FALSE(*store->token("1", "Run", "t", kTime));
 }
 
+TEST_F(SqliteMetadataStoreTest, ConnectorsNameIsTakenUntilItIsDeleted) {
+  ASSERT_TRUE(put(connector("nc-1")));
+  const Status refused = put(connector("nc-2"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+  ConnectorRow deleted = connector("nc-1");
+  deleted.deleted_at = kTime + seconds(1);
+  ASSERT_TRUE(put(deleted));
+  EXPECT_FALSE(*store->connector_by_name("1", "net"));
+  ASSERT_TRUE(put(connector("nc-2")));
+  EXPECT_EQ((*store->connector_by_name("1", "net"))->id, "nc-2");
+  EXPECT_EQ((*store->connector("nc-1"))->deleted_at, kTime + seconds(1));
+  EXPECT_EQ(store->list_connectors("1", {10, std::nullopt})->rows.size(), 1U);
+  EXPECT_EQ(store->connectors_in_state("PENDING", 10)->size(), 1U);
+}
+
+TEST_F(SqliteMetadataStoreTest, DeletedConnectorTakesItsTokensAndIsForgottenLater) {
+  Changes changes;
+  changes.connectors.push_back(connector("nc-1"));
+  changes.tokens.push_back(token("nc-1"));
+  ASSERT_TRUE(store->apply(changes));
+  ConnectorRow deleted = connector("nc-1");
+  deleted.deleted_at = kTime + seconds(1);
+  ASSERT_TRUE(put(deleted));
+  EXPECT_FALSE(*store->token("1", "Run", "t", kTime));
+  EXPECT_EQ(store->remove_connectors_deleted_before(kTime + seconds(1), 10), 0U);
+  EXPECT_EQ(store->remove_connectors_deleted_before(kTime + seconds(2), 10), 1U);
+  EXPECT_FALSE(*store->connector("nc-1"));
+}
+
 TEST_F(SqliteMetadataStoreTest, TokenIsTakenUntilItExpires) {
   Changes changes;
   changes.tokens.push_back(token("r"));
@@ -336,6 +382,11 @@ TEST_F(SqliteMetadataStoreTest, LookupsUseIndexes) {
         "EXPLAIN QUERY PLAN SELECT microvm_id FROM microvms WHERE terminated = 1 AND terminated_at < 5 LIMIT 9",
         "EXPLAIN QUERY PLAN SELECT * FROM builds WHERE image_arn = 'a' AND version = '1' AND (created_at, build_id) < "
         "(5, 'x') ORDER BY created_at DESC, build_id DESC LIMIT 3",
+        "EXPLAIN QUERY PLAN SELECT * FROM connectors WHERE account = '1' AND name = 'n' AND deleted_at IS NULL",
+        "EXPLAIN QUERY PLAN SELECT * FROM connectors WHERE account = '1' AND deleted_at IS NULL AND "
+        "(created_at, id) < (5, 'x') ORDER BY created_at DESC, id DESC LIMIT 9",
+        "EXPLAIN QUERY PLAN SELECT * FROM connectors WHERE state = 'PENDING' AND deleted_at IS NULL LIMIT 9",
+        "EXPLAIN QUERY PLAN SELECT id FROM connectors WHERE deleted_at IS NOT NULL AND deleted_at < 5 LIMIT 9",
         "EXPLAIN QUERY PLAN DELETE FROM tokens WHERE resource = 'r'"}) {
     auto statement = (*connection)->prepare(sql);
     ASSERT_TRUE(statement) << statement.error().message();

@@ -79,6 +79,7 @@ ControlFixture::ControlFixture() { construct(); }
 ControlFixture::~ControlFixture() {
   microvms.reset();
   images.reset();
+  connectors.reset();
 }
 
 void ControlFixture::construct() {
@@ -88,6 +89,12 @@ void ControlFixture::construct() {
   }
   metadata = *std::move(opened);
   world.reset(new control::World{clock, host, *metadata, artifacts, directory.path()});
+  connectors = std::make_unique<control::NetworkConnectors>(*world);
+  connectors->on_change([this](const control::NetworkConnector&) {
+    const std::lock_guard lock(mutex_);
+    ++settled_;
+    build_changed_.notify_all();
+  });
   images = std::make_unique<control::Images>(*world);
   images->on_change([this](const control::Build& build) {
     const std::lock_guard lock(mutex_);
@@ -101,6 +108,7 @@ void ControlFixture::construct() {
 void ControlFixture::restart() {
   microvms.reset();
   images.reset();
+  connectors.reset();
   world.reset();
   metadata.reset();
   construct();
@@ -109,6 +117,7 @@ void ControlFixture::restart() {
 void ControlFixture::start() {
   const auto found = host.recover(os::Context::with_timeout(kPatience));
   ASSERT_TRUE(found);
+  connectors->start();
   images->start();
   microvms->start(*found);
 }
@@ -142,6 +151,12 @@ control::Images::Created ControlFixture::create_image(control::ImageSpecificatio
   }
   EXPECT_TRUE(wait_for_build(control::BuildState::kSuccessful));
   return *created;
+}
+
+bool ControlFixture::wait_for_connectors(int settled) {
+  clock.advance(world->connector_settle_time);
+  std::unique_lock lock(mutex_);
+  return build_changed_.wait_for(lock, kPatience, [&] { return settled_ >= settled; });
 }
 
 bool ControlFixture::wait_for_build(control::BuildState state, int times) {

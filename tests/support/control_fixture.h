@@ -17,6 +17,7 @@
 
 #include "control/images.h"
 #include "control/microvms.h"
+#include "control/network_connectors.h"
 #include "control/world.h"
 #include "store/metadata_store.h"
 #include "support/fake_clock.h"
@@ -87,6 +88,8 @@ class ControlFixture {
   control::Microvm run(const control::RunRequest& request);  // must be accepted
   control::Microvm run_to_running(const control::RunRequest& request);
   control::Microvm get(const std::string& microvm_id);
+  // Until a connector is ACTIVE or gone, which it is once the clock has been moved on.
+  bool wait_for_connectors(int settled);
   bool wait_for_build(control::BuildState state, int times = 1);
 
   TemporaryDirectory directory;
@@ -97,6 +100,7 @@ class ControlFixture {
   std::unique_ptr<store::MetadataStore> metadata;
   std::unique_ptr<control::World> world;
   std::unique_ptr<control::Images> images;
+  std::unique_ptr<control::NetworkConnectors> connectors;
   std::unique_ptr<control::Microvms> microvms;
 
  private:
@@ -105,6 +109,7 @@ class ControlFixture {
   std::mutex mutex_;
   std::condition_variable build_changed_;
   std::map<control::BuildState, int> builds_;  // guarded by mutex_
+  int settled_ = 0;                            // guarded by mutex_
 };
 
 // One request at the endpoint: what became of it.
