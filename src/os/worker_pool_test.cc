@@ -21,8 +21,8 @@ TEST(WorkerPoolTest, AcceptedJobsRunEvenWhenThePoolStops) {
 }
 
 TEST(WorkerPoolTest, BlockingJobsRunAtTheSameTimeUpToTheLimit) {
-  WorkerPool pool({.threads_max = 2, .queue_length_max = 100});
   std::promise<void> first_reached, second_reached;
+  WorkerPool pool({.threads_max = 2, .queue_length_max = 100});
   ASSERT_TRUE(pool.post([&] {
     first_reached.set_value();
     second_reached.get_future().wait();
@@ -35,13 +35,17 @@ TEST(WorkerPoolTest, BlockingJobsRunAtTheSameTimeUpToTheLimit) {
 }
 
 TEST(WorkerPoolTest, FullQueueIsRefusedWithTheLimit) {
+  // Before the pool, so that they outlive its jobs.
+  std::promise<void> begun;
+  std::promise<void> release;
+  const std::future<void> has_begun = begun.get_future();
+  const std::shared_future<void> released = release.get_future().share();
   WorkerPool pool({.threads_max = 1, .queue_length_max = 1});
-  std::promise<void> begun, release;
   ASSERT_TRUE(pool.post([&] {
     begun.set_value();
-    release.get_future().wait();
+    released.wait();
   }));
-  begun.get_future().wait();
+  has_begun.wait();
   ASSERT_TRUE(pool.post([] {}));
   const Status refused = pool.post([] {});
   release.set_value();

@@ -345,7 +345,7 @@ TEST_F(EndpointServerTest, ASlowClientHoldsTheApplicationBackInsteadOfFillingMem
   const auto guest = backend_.next_guest();
   guest->read_header();
   std::atomic<std::size_t> written = 0;
-  constexpr std::size_t kSize = 100 << 20;
+  constexpr std::size_t kSize = 64 << 20;
   auto sender = std::async(std::launch::async, [&] {
     guest->write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kSize) + "\r\n\r\n");
     const std::string piece(1 << 16, 'x');

@@ -41,7 +41,7 @@ inline constexpr char kVm[] = "microvm-6f1c5c1e-55f4-4b6a-9f57-3a1f0f2f7c11";
 inline constexpr char kAccount[] = "000000000000";
 
 inline void set_patience(int socket) {
-  const timeval patience{20, 0};
+  const timeval patience{60, 0};
   ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 }
@@ -153,7 +153,7 @@ class FakeBackend final : public EndpointBackend {
   // The test's side.
   std::unique_ptr<Guest> next_guest() {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, std::chrono::seconds(20), [this] { return !guests_.empty(); })) {
+    if (!changed_.wait_for(lock, std::chrono::seconds(60), [this] { return !guests_.empty(); })) {
       ADD_FAILURE() << "nobody dialled";
       return std::make_unique<Guest>(UniqueFd());
     }
@@ -172,11 +172,11 @@ class FakeBackend final : public EndpointBackend {
   }
   void await_waiting(std::size_t count) {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [&] { return waiting_.size() >= count; }));
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return waiting_.size() >= count; }));
   }
   void await_released() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [&] { return leases_ == 0; })) << leases_;
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return leases_ == 0; })) << leases_;
   }
   void revoke_all() {
     std::unique_lock lock(mutex_);
