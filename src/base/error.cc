@@ -11,31 +11,24 @@ namespace {
 ErrorKind kind_of(int errno_value) {
   switch (errno_value) {
     case ENOENT:
-    case ESRCH:
-      return ErrorKind::kNotFound;
+    case ESRCH: return ErrorKind::kNotFound;
     case EEXIST:
-    case EBUSY:
-      return ErrorKind::kConflict;
+    case EBUSY: return ErrorKind::kConflict;
     case ENOSPC:
     case EDQUOT:
     case ENOMEM:
     case EMFILE:
-    case ENFILE:
-      return ErrorKind::kResourceExhausted;
+    case ENFILE: return ErrorKind::kResourceExhausted;
     case ECONNREFUSED:
     case ECONNRESET:
     case EPIPE:
     case EHOSTUNREACH:
     case ENETUNREACH:
-    case EAGAIN:
-      return ErrorKind::kUnavailable;
-    case ETIMEDOUT:
-      return ErrorKind::kDeadlineExceeded;
+    case EAGAIN: return ErrorKind::kUnavailable;
+    case ETIMEDOUT: return ErrorKind::kDeadlineExceeded;
     case EACCES:
-    case EPERM:
-      return ErrorKind::kPermissionDenied;
-    default:
-      return ErrorKind::kInternal;
+    case EPERM: return ErrorKind::kPermissionDenied;
+    default: return ErrorKind::kInternal;
   }
 }
 

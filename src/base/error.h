@@ -72,19 +72,19 @@ tl::unexpected<Error> fail_errno(std::string_view action);
 
 // Evaluates `expression`, a Result or Status, and returns its error from the enclosing function with `context` put
 // before it; otherwise carries on. An empty context adds nothing.
-#define DM_TRY(expression, context)                                                   \
-  do {                                                                                \
-    if (auto&& dm_result = (expression); !dm_result) {                                \
-      return ::dormouse::fail(std::move(dm_result).error().with_context(context));    \
-    }                                                                                 \
+#define DM_TRY(expression, context)                                                \
+  do {                                                                             \
+    if (auto&& dm_result = (expression); !dm_result) {                             \
+      return ::dormouse::fail(std::move(dm_result).error().with_context(context)); \
+    }                                                                              \
   } while (false)
 
 // The same for a Result<T> whose value is wanted: DM_ASSIGN(auto file, open(path), "read state");
 #define DM_ASSIGN(target, expression, context) \
   DM_ASSIGN_(DM_CONCATENATE(dm_result_, __LINE__), target, expression, context)
-#define DM_ASSIGN_(name, target, expression, context)                        \
-  auto name = (expression);                                                  \
-  if (!name) {                                                               \
-    return ::dormouse::fail(std::move(name).error().with_context(context));  \
-  }                                                                          \
+#define DM_ASSIGN_(name, target, expression, context)                       \
+  auto name = (expression);                                                 \
+  if (!name) {                                                              \
+    return ::dormouse::fail(std::move(name).error().with_context(context)); \
+  }                                                                         \
   target = *std::move(name)

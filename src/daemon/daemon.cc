@@ -6,8 +6,8 @@
 #include <sys/file.h>
 #include <sys/random.h>
 
-#include <charconv>
 #include <cerrno>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -108,8 +108,9 @@ Result<std::optional<artifacts::ForeignS3>> foreign_s3(const Options& options) {
             "--s3-credentials");
   const auto credential = file.profile("default");
   if (!credential) {
-    return fail(ErrorKind::kInvalidArgument,
-                options.s3_credentials->string() + " has no profile [default]: add one with the keys for --s3-endpoint");
+    return fail(
+        ErrorKind::kInvalidArgument,
+        options.s3_credentials->string() + " has no profile [default]: add one with the keys for --s3-endpoint");
   }
   foreign.credential = *credential;
   return foreign;
@@ -170,9 +171,8 @@ Status Daemon::Parts::open_stores(const Options& options) {
   const fs::path& directory = options.data_directory;
   DM_TRY(os::make_directories(directory), "--data-dir");
   DM_ASSIGN(lock, lock_directory(directory), "");
-  DM_ASSIGN(aws::CredentialsFile file,
-            aws::CredentialsFile::open_or_create(directory / "credentials", options.account),
-            "");
+  DM_ASSIGN(
+      aws::CredentialsFile file, aws::CredentialsFile::open_or_create(directory / "credentials", options.account), "");
   credentials = std::make_unique<aws::CredentialsFile>(std::move(file));
   DM_ASSIGN(proxy::TokenKeyring keys, proxy::TokenKeyring::open(directory / "token.key"), "");
   keyring = std::make_unique<proxy::TokenKeyring>(std::move(keys));
@@ -198,7 +198,7 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   world->drain_timeout = std::chrono::seconds(options.drain_timeout_seconds);
   world->build_timeout = std::chrono::seconds(options.build_timeout_seconds);
   world->suspend_hook_failure = options.suspend_hook_failure == "terminate" ? control::SuspendHookFailure::kTerminate
-                                                                           : control::SuspendHookFailure::kKeepRunning;
+                                                                            : control::SuspendHookFailure::kKeepRunning;
   world->customer_egress = options.customer_egress == "internet" ? host::Egress::kInternet : host::Egress::kNone;
   if (options.quotas == "aws") {
     world->quotas = control::aws_quotas();
@@ -215,14 +215,8 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
 
 Status Daemon::Parts::listen(const Options& options) {
   api_workers = std::make_unique<os::WorkerPool>(os::WorkerPool::Options{});
-  api::Api::Parts parts{*images,
-                        *microvms,
-                        *connectors,
-                        [this] { return host->not_ready(); },
-                        *credentials,
-                        clock,
-                        *issuer,
-                        *s3};
+  api::Api::Parts parts{
+      *images, *microvms, *connectors, [this] { return host->not_ready(); }, *credentials, clock, *issuer, *s3};
   api::Api::Options api_options;
   api_options.region = options.region;
   api_options.rates = world->quotas.rates;
@@ -242,8 +236,9 @@ Status Daemon::Parts::listen(const Options& options) {
   server_options.listen = options.api;
   api_server = std::make_unique<net::HttpServer>(std::move(server_options), *api, *api_workers);
   DM_TRY(api_server->start(), "--api");
-  log::info("listening", {{"api", fmt::format("{}", fmt::join(options.api, ","))},
-                          {"endpoint", fmt::format("{}", fmt::join(options.endpoint, ","))}});
+  log::info("listening",
+            {{"api", fmt::format("{}", fmt::join(options.api, ","))},
+             {"endpoint", fmt::format("{}", fmt::join(options.endpoint, ","))}});
   return {};
 }
 

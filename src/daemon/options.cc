@@ -17,7 +17,8 @@ A client needs AWS_ENDPOINT_URL=http://127.0.0.1:9600, the region, and AWS_SHARE
 
 void declare(CLI::App& app, Options& options) {
   app.set_config("--config", "", "Read options from this TOML file; names are those of the long options");
-  app.add_option("--data-dir", options.data_directory, "Where everything is kept: records, artifacts, images, VMs, keys")
+  app.add_option(
+         "--data-dir", options.data_directory, "Where everything is kept: records, artifacts, images, VMs, keys")
       ->required();
   app.add_option("--cache-dir", options.cache_directory, "Where managed base images are kept")->capture_default_str();
   app.add_option("--api", options.api, "Address of the API (ADDRESS:PORT), may be repeated")->capture_default_str();
@@ -47,18 +48,21 @@ void declare(CLI::App& app, Options& options) {
                  "Stand-in for the service's own container base image: auto (when it cannot be pulled), always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str();
-  app.add_option("--egress-denied",
-                 options.egress_denied,
-                 "Address ranges (CIDR) that guests cannot reach, in place of the default list; the host's own addresses "
-                 "are always denied");
-  app.add_option("--egress-allowed", options.egress_allowed, "Exceptions from that (CIDR), e.g. a mirror in a private range");
+  app.add_option(
+      "--egress-denied",
+      options.egress_denied,
+      "Address ranges (CIDR) that guests cannot reach, in place of the default list; the host's own addresses "
+      "are always denied");
+  app.add_option(
+      "--egress-allowed", options.egress_allowed, "Exceptions from that (CIDR), e.g. a mirror in a private range");
   app.add_option("--concurrent-builds", options.concurrent_builds, "Image builds at a time; more wait")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app.add_option("--build-timeout", options.build_timeout_seconds, "Seconds that one build may take")
       ->check(CLI::Range(60, 86'400))
       ->capture_default_str();
-  app.add_option("--drain-timeout", options.drain_timeout_seconds, "Seconds that requests get to finish before a suspension")
+  app.add_option(
+         "--drain-timeout", options.drain_timeout_seconds, "Seconds that requests get to finish before a suspension")
       ->check(CLI::Range(0, 300))
       ->capture_default_str();
   app.add_option("--suspend-hook-failure",

@@ -13,6 +13,7 @@ namespace dormouse::host {
 namespace {
 
 constexpr std::size_t kEntropyBytes = 64;
+constexpr std::chrono::seconds kBootAttempt{2};
 
 Result<std::string> fresh_entropy() {
   std::string bytes(kEntropyBytes, '\0');
@@ -71,8 +72,7 @@ Result<std::unique_ptr<Guest>> Guest::attach(GuestSupport& support,
                                              network::Egress egress,
                                              const os::Context& context) {
   DM_ASSIGN(network::Namespace found, network::Namespace::of_process(process.pid()), "");
-  std::unique_ptr<Guest> guest(
-      new Guest(support, name, std::make_shared<const network::Namespace>(std::move(found))));
+  std::unique_ptr<Guest> guest(new Guest(support, name, std::make_shared<const network::Namespace>(std::move(found))));
   DM_ASSIGN(guest->vmm_, vmm::Vmm::attach(std::move(process), directory, context), "");
   DM_TRY(guest->open_egress(egress), "");
   return guest;
@@ -80,11 +80,22 @@ Result<std::unique_ptr<Guest>> Guest::attach(GuestSupport& support,
 
 Status Guest::boot(const os::Context& context) {
   DM_TRY(vmm_->run(context), "boot");
-  auto answer = agent_.hello(context);
-  if (!answer) {
-    return fail(std::move(answer).error().with_context("boot the guest, whose console says: " + vmm_->console()));
+  // In short attempts: a process that ends takes its network along, and nothing tells those who wait on it.
+  for (;;) {
+    auto answer = agent_.hello(context.within(kBootAttempt));
+    if (answer) {
+      return {};
+    }
+    auto end = vmm_->process().wait(os::Context::with_timeout(std::chrono::milliseconds(0)));
+    if (end) {
+      return fail(ErrorKind::kUnavailable,
+                  "boot the guest: QEMU ended with " + end->describe() + "; the console says: " + vmm_->console());
+    }
+    const bool out_of_time = !context.check("boot");
+    if (out_of_time || answer.error().kind() != ErrorKind::kDeadlineExceeded) {
+      return fail(std::move(answer).error().with_context("boot the guest, whose console says: " + vmm_->console()));
+    }
   }
-  return {};
 }
 
 Status Guest::wake(bool thaw, const os::Context& context) {

@@ -46,15 +46,15 @@ struct BuildHooks {
 };
 
 struct BuildRequest {
-  std::string build_id;                            // a UUID; names the working directory
-  std::filesystem::path archive;                   // the zip, on this machine
-  std::filesystem::path destination;               // directory that must not exist; appears whole or not at all
+  std::string build_id;               // a UUID; names the working directory
+  std::filesystem::path archive;      // the zip, on this machine
+  std::filesystem::path destination;  // directory that must not exist; appears whole or not at all
   MachineSize size;
   std::map<std::string, std::string> environment;  // added to the container's, over the Dockerfile's
   bool all_capabilities = false;
   BuildHooks hooks;
   Egress egress = Egress::kInternet;
-  std::chrono::seconds timeout{3600};              // for the whole build
+  std::chrono::seconds timeout{3600};  // for the whole build
 };
 
 struct BuildResult {
@@ -98,17 +98,17 @@ struct SuspendResult {
 // Why a VM that nobody ended is gone.
 struct VmExit {
   enum class Cause {
-    kApplicationExited,   // the container's main process ended
-    kVmmDied,             // QEMU ended or was killed
-    kGuestFailed,         // kernel panic, or the agent does not answer
-    kDiskFull,            // the host's disk is full: an I/O error was reported by QEMU
+    kApplicationExited,  // the container's main process ended
+    kVmmDied,            // QEMU ended or was killed
+    kGuestFailed,        // kernel panic, or the agent does not answer
+    kDiskFull,           // the host's disk is full: an I/O error was reported by QEMU
   };
   Cause cause = Cause::kVmmDied;
-  std::optional<int> exit_code;   // of the application
-  std::optional<int> signal;      // that ended the application, or QEMU
-  bool out_of_memory = false;     // the guest's kernel killed for want of memory
-  std::string last_output;        // last lines of the application's output, 4 KiB at most
-  std::string sentence;           // for stateReason
+  std::optional<int> exit_code;  // of the application
+  std::optional<int> signal;     // that ended the application, or QEMU
+  bool out_of_memory = false;    // the guest's kernel killed for want of memory
+  std::string last_output;       // last lines of the application's output, 4 KiB at most
+  std::string sentence;          // for stateReason
 };
 
 // Called from a thread of the host's, never concurrently for one VM. Must not block.
@@ -183,7 +183,7 @@ class Host {
   virtual Isolation isolation() const = 0;
   virtual std::string isolation_reason() const = 0;  // how it was decided
 
-  virtual void on_exit(ExitHandler handler) = 0;      // both before the first launch
+  virtual void on_exit(ExitHandler handler) = 0;  // both before the first launch
   virtual void on_output(OutputHandler handler) = 0;
 };
 

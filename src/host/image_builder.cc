@@ -10,6 +10,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cerrno>
+#include <thread>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -18,10 +21,12 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "build_context/build_context.h"
+#include "host/application_end.h"
 #include "http_client/http_call.h"
 #include "managed_base/recipe.h"
 #include "os/command.h"
 #include "os/file.h"
+#include "os/host_facts.h"
 #include "os/sparse_copy.h"
 
 namespace dormouse::host {
@@ -44,6 +49,49 @@ constexpr seconds kStartGrace{15};
 constexpr std::uint16_t kDefaultPort = 8080;
 
 constexpr char kHookPrefix[] = "/aws/lambda-microvms/runtime/v1/";
+
+// A build writes the guest's memory and its disk; a page of memory that the disk has no room for would end QEMU.
+constexpr std::uint64_t kBuildFreeBytes = 1ULL << 30U;
+constexpr std::uint64_t kDiskFullBytes = 16ULL << 20U;
+
+std::uint64_t free_bytes(const fs::path& directory) {
+  const auto facts = os::read_file_system_facts(directory);
+  return facts ? facts->available_bytes : UINT64_MAX;
+}
+
+// Ends what a guest is waited for when its process ends: it takes its network along, and a connection would never tell.
+class ProcessGuard {
+ public:
+  ProcessGuard(const os::Process& process, const os::Context& outer)
+      : process_(process), outer_(outer), thread_([this] { watch(); }) {}
+  ~ProcessGuard() {
+    done_.cancel();
+    thread_.join();
+  }
+  ProcessGuard(const ProcessGuard&) = delete;
+  ProcessGuard& operator=(const ProcessGuard&) = delete;
+
+  os::Context context() const { return os::Context(inner_, outer_.deadline()); }
+  bool process_ended() const { return ended_; }
+
+ private:
+  void watch() {
+    std::array<pollfd, 3> entries{pollfd{process_.descriptor(), POLLIN, 0},
+                                  pollfd{outer_.cancellation().descriptor(), POLLIN, 0},
+                                  pollfd{done_.descriptor(), POLLIN, 0}};
+    while (::poll(entries.data(), entries.size(), -1) < 0 && errno == EINTR) {
+    }
+    ended_ = entries[0].revents != 0;
+    inner_.cancel();
+  }
+
+  const os::Process& process_;
+  const os::Context& outer_;
+  const os::Cancellation inner_;
+  const os::Cancellation done_;
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
 
 BuildFailure failure(std::string code, std::string sentence) {
   return BuildFailure{std::move(code), std::move(sentence), std::nullopt};
@@ -82,14 +130,29 @@ std::string command_line(const Engine& engine, const char* role) {
   return text;
 }
 
+Status size_and_give(int memory, std::uint32_t memory_mib, unsigned user) {
+  if (::ftruncate(memory, static_cast<off_t>(std::uint64_t{memory_mib} << 20U)) != 0) {
+    return fail_errno("size the guest's memory");
+  }
+  if (::fchown(memory, user, user) != 0) {
+    return fail_errno("chown the guest's memory");
+  }
+  return {};
+}
+
+// For a guest that is thrown away: no page of it needs a disk.
+Result<UniqueFd> anonymous_memory(std::uint32_t memory_mib, unsigned user) {
+  UniqueFd memory(::memfd_create("builder", MFD_CLOEXEC));
+  if (!memory) {
+    return fail_errno("memfd_create");
+  }
+  DM_TRY(size_and_give(memory.get(), memory_mib, user), "");
+  return memory;
+}
+
 Result<UniqueFd> create_memory(const fs::path& path, std::uint32_t memory_mib, unsigned user) {
   DM_ASSIGN(UniqueFd memory, os::open_file(path, O_RDWR | O_CREAT | O_EXCL), "");
-  if (::ftruncate(memory.get(), static_cast<off_t>(std::uint64_t{memory_mib} << 20U)) != 0) {
-    return fail_errno("size " + path.string());
-  }
-  if (::fchown(memory.get(), user, user) != 0) {
-    return fail_errno("chown " + path.string());
-  }
+  DM_TRY(size_and_give(memory.get(), memory_mib, user), "");
   return memory;
 }
 
@@ -130,7 +193,7 @@ ImageBuilder::ImageBuilder(BuildSupport& support, const BuildRequest& request, f
 
 BuildFailure ImageBuilder::internal(const Error& error) const {
   log::error("a build failed", {{"build", request_.build_id}, {"error", error.message()}});
-  if (error.errno_value() == ENOSPC) {
+  if (error.errno_value() == ENOSPC || free_bytes(support_.vm.guest.data_directory) < kDiskFullBytes) {
     return failure("DISK_STORAGE_FULL", "The host's disk is full.");
   }
   if (error.kind() == ErrorKind::kCancelled) {
@@ -153,6 +216,12 @@ tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& o
   });
   if (auto made = os::make_directories(work_); !made) {
     return tl::unexpected(internal(made.error()));
+  }
+  if (const std::uint64_t free = free_bytes(work_); free < kBuildFreeBytes) {
+    return tl::unexpected(failure(
+        "DISK_STORAGE_FULL",
+        fmt::format(
+            "The host's disk has {} MiB free, and a build needs {} MiB.", free >> 20U, kBuildFreeBytes >> 20U)));
   }
   auto lease = support_.vm.users.take();
   if (!lease) {
@@ -210,7 +279,7 @@ Result<vmm::DiskFiles> ImageBuilder::disk_file(const std::string& serial, const 
 Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
                                                         const fs::path& root,
                                                         std::vector<std::string> disks,
-                                                        const fs::path& memory,
+                                                        Result<UniqueFd> memory,
                                                         std::uint32_t memory_mib,
                                                         std::uint32_t vcpus,
                                                         const os::Context& context) {
@@ -224,7 +293,7 @@ Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
     DM_ASSIGN(vmm::DiskFiles disk, disk_file(serial, root), "");
     request.disks.push_back(std::move(disk));
   }
-  DM_ASSIGN(request.memory, create_memory(memory, memory_mib, user_.id()), "");
+  DM_ASSIGN(request.memory, std::move(memory), "");
   request.shared_memory = true;
   request.user = user_.id();
   request.egress = request_.egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
@@ -252,7 +321,7 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
   auto booted = boot_guest("builder",
                            support_.base.builder_root,
                            {"root", "containers", "application", "context"},
-                           work_ / "builder-memory",
+                           anonymous_memory(kBuilderMemoryMib, user_.id()),
                            kBuilderMemoryMib,
                            kBuilderVcpus,
                            context);
@@ -261,6 +330,25 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
   }
   guest_ = *std::move(booted);
 
+  if (auto built = with_guest(&ImageBuilder::run_build_script, context); !built) {
+    return built;
+  }
+  // A clean end, so that the disk is whole; a guest that does not manage it has failed.
+  auto stopped = guest_->agent().shutdown(context);
+  if (stopped) {
+    stopped = guest_->vmm().process().wait(context.within(seconds(60))).map([](const os::ProcessEnd&) {});
+  }
+  (void)guest_->end(os::Context::with_timeout(seconds(30)));
+  guest_.reset();
+  if (!stopped) {
+    return tl::unexpected(internal(stopped.error()));
+  }
+  ::unlink((work_ / "context.tar").c_str());
+  result_.code_install_bytes = allocated(work_ / "disk");
+  return {};
+}
+
+ImageBuilder::Outcome ImageBuilder::run_build_script(const os::Context& context) {
   protocol::Exec exec;
   exec.argv = {"/bin/sh", "-s"};
   exec.environment = {{"DORMOUSE_SUBSTITUTE_BASE", support_.substitute_base}};
@@ -287,12 +375,17 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
   }
   if (code == static_cast<int>(BuildImageExit::kDockerfileFailed) ||
       code == static_cast<int>(BuildImageExit::kBaseUnavailable)) {
-    return tl::unexpected(failure("CONTAINER_BUILD_FAILED",
-                                  "The container image build failed. Last output: " + os::last_lines(last, 5)));
+    return tl::unexpected(
+        failure("CONTAINER_BUILD_FAILED", "The container image build failed. Last output: " + os::last_lines(last, 5)));
   }
   if (code != 0) {
     return tl::unexpected(internal(Error(ErrorKind::kInternal, "build-image.sh: " + os::last_lines(last, 5))));
   }
+  read_notices(context);
+  return {};
+}
+
+void ImageBuilder::read_notices(const os::Context& context) {
   // What a user should know was written into the result by the script.
   std::string record;
   protocol::Exec show;
@@ -311,20 +404,20 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
       }
     }
   }
-  // A clean end, so that the disk is whole; a guest that does not manage it has failed.
-  auto stopped = guest_->agent().shutdown(context);
-  if (stopped) {
-    stopped = guest_->vmm().process().wait(context.within(seconds(60))).map([](const os::ProcessEnd&) {});
+}
+
+ImageBuilder::Outcome ImageBuilder::with_guest(Outcome (ImageBuilder::*step)(const os::Context&),
+                                               const os::Context& context) {
+  const ProcessGuard guard(guest_->vmm().process(), context);
+  Outcome done = (this->*step)(guard.context());
+  if (!done && guard.process_ended()) {
+    log::error("a build's QEMU ended", {{"build", request_.build_id}, {"console", guest_->vmm().console()}});
+    if (free_bytes(work_) < kDiskFullBytes) {
+      return tl::unexpected(failure("DISK_STORAGE_FULL", "The host's disk is full."));
+    }
+    return tl::unexpected(failure("INTERNAL_PLATFORM_ERROR", "The build's virtual machine ended unexpectedly."));
   }
-  (void)guest_->end(os::Context::with_timeout(seconds(30)));
-  guest_.reset();
-  if (!stopped) {
-    return tl::unexpected(internal(stopped.error()));
-  }
-  ::unlink((work_ / "builder-memory").c_str());
-  ::unlink((work_ / "context.tar").c_str());
-  result_.code_install_bytes = allocated(work_ / "disk");
-  return {};
+  return done;
 }
 
 // --- application ---
@@ -333,7 +426,7 @@ ImageBuilder::Outcome ImageBuilder::start_application(const os::Context& context
   auto booted = boot_guest("application",
                            support_.base.root,
                            {"root", "containers", "application"},
-                           work_ / snapshot::kMemoryFile,
+                           create_memory(work_ / snapshot::kMemoryFile, request_.size.memory_mib, user_.id()),
                            request_.size.memory_mib,
                            request_.size.vcpus,
                            context);
@@ -341,13 +434,16 @@ ImageBuilder::Outcome ImageBuilder::start_application(const os::Context& context
     return tl::unexpected(internal(booted.error()));
   }
   guest_ = *std::move(booted);
+  return with_guest(&ImageBuilder::start_container, context);
+}
+
+ImageBuilder::Outcome ImageBuilder::start_container(const os::Context& context) {
   protocol::StartApplication start;
   start.environment = request_.environment;
   start.all_capabilities = request_.all_capabilities;
   if (auto started = guest_->agent().start_application(start, context.within(seconds(120))); !started) {
-    return tl::unexpected(
-        failure("CONTAINER_BUILD_FAILED",
-                "The application could not be started: " + started.error().error.message() + "."));
+    return tl::unexpected(failure("CONTAINER_BUILD_FAILED",
+                                  "The application could not be started: " + started.error().error.message() + "."));
   }
   return wait_until_ready(context);
 }
@@ -377,37 +473,19 @@ ImageBuilder::Outcome ImageBuilder::check_alive(const AgentClient& agent, const 
   if (state->application == protocol::ApplicationState::kRunning) {
     return {};
   }
-  // It has ended: the first events of a watch are its output and how it ended.
-  std::string output;
-  std::string how = "ended";
-  protocol::WatchDecoder decoder(0);
-  if (auto watch = agent.watch(0, context.within(seconds(10)))) {
-    const os::Context reading = context.within(seconds(10));
-    std::array<char, 8192> piece;
-    for (bool more = true; more && reading.wait(watch->get(), POLLIN, "read the application's end");) {
-      const ssize_t got = ::read(watch->get(), piece.data(), piece.size());
-      if (got <= 0) {
-        break;
-      }
-      decoder.feed({piece.data(), static_cast<std::size_t>(got)});
-      for (auto event = decoder.next(); more && event && *event; event = decoder.next()) {
-        if (const auto* const text = std::get_if<protocol::OutputChunk>(&**event)) {
-          output += text->bytes;
-        } else {
-          const auto& exit = std::get<protocol::ApplicationExit>(**event);
-          how = exit.out_of_memory ? "was killed because memory ran out"
-                : exit.status.exit_code
-                    ? fmt::format("ended with exit code {}", *exit.status.exit_code)
-                    : fmt::format("was ended by signal {}", exit.status.signal.value_or(0));
-          more = false;
-        }
-      }
-    }
+  const auto end = application_end(agent, context.within(seconds(10)));
+  if (!end) {
+    return tl::unexpected(internal(end.error()));
   }
-  observer_.log(output);
+  observer_.log(end->output);
+  const VmExit& exit = end->exit;
+  const std::string how = exit.out_of_memory ? "was killed because memory ran out"
+                          : exit.exit_code   ? fmt::format("ended with exit code {}", *exit.exit_code)
+                                             : fmt::format("was ended by signal {}", exit.signal.value_or(0));
   return tl::unexpected(failure(
       "CONTAINER_BUILD_FAILED",
-      fmt::format("The application {} before the snapshot was taken. Last output: {}", how, os::last_lines(output, 5))));
+      fmt::format(
+          "The application {} before the snapshot was taken. Last output: {}", how, os::last_lines(end->output, 5))));
 }
 
 ImageBuilder::Outcome ImageBuilder::poll_hook(const char* name,
@@ -437,9 +515,9 @@ ImageBuilder::Outcome ImageBuilder::poll_hook(const char* name,
       return alive;
     }
     if (polling.remaining().count() == 0) {
-      return tl::unexpected(failure(
-          "CONTAINER_BUILD_FAILED",
-          fmt::format("{} hook invocation timed out after {}", capitalised(name), iso_duration(hook.timeout))));
+      return tl::unexpected(
+          failure("CONTAINER_BUILD_FAILED",
+                  fmt::format("{} hook invocation timed out after {}", capitalised(name), iso_duration(hook.timeout))));
     }
     (void)polling.pause(pause, "wait for the hook");
     if (auto going_on = context.check("build"); !going_on) {
@@ -487,9 +565,9 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
     manifest.state_bytes = fs::file_size(staging / snapshot::kStateFile);
     manifest.disk_bytes = allocated(staging / snapshot::kDiskFile);
     DM_ASSIGN(manifest.state_checksum, snapshot::checksum_of(staging / snapshot::kStateFile), "");
-    DM_TRY(os::publish_file(
-               staging / snapshot::kManifestFile, snapshot::encode(manifest), 0444, os::Durability::kDurable),
-           "");
+    DM_TRY(
+        os::publish_file(staging / snapshot::kManifestFile, snapshot::encode(manifest), 0444, os::Durability::kDurable),
+        "");
     DM_TRY(os::make_directories(request_.destination.parent_path()), "");
     DM_TRY(os::rename_durably(staging, request_.destination), "");
     result_.memory_snapshot_bytes = manifest.memory_bytes + manifest.state_bytes;

@@ -36,10 +36,7 @@ struct BuildSupport {
 // One object makes one build. Whatever happens, processes and the working directory are gone when build() returns.
 class ImageBuilder {
  public:
-  ImageBuilder(BuildSupport& support,
-               const BuildRequest& request,
-               std::filesystem::path work,
-               BuildObserver& observer);
+  ImageBuilder(BuildSupport& support, const BuildRequest& request, std::filesystem::path work, BuildObserver& observer);
 
   tl::expected<BuildResult, BuildFailure> build(const os::Context& context);
 
@@ -48,7 +45,10 @@ class ImageBuilder {
 
   Outcome convert(const os::Context& context);
   Outcome run_dockerfile(const os::Context& context);
+  Outcome run_build_script(const os::Context& context);
+  void read_notices(const os::Context& context);
   Outcome start_application(const os::Context& context);
+  Outcome start_container(const os::Context& context);
   Outcome wait_until_ready(const os::Context& context);
   Outcome take_snapshot(const os::Context& context);
   Outcome validate(const os::Context& context);
@@ -56,7 +56,7 @@ class ImageBuilder {
   Result<std::unique_ptr<Guest>> boot_guest(const char* role,
                                             const std::filesystem::path& root,
                                             std::vector<std::string> disks,
-                                            const std::filesystem::path& memory,
+                                            Result<UniqueFd> memory,
                                             std::uint32_t memory_mib,
                                             std::uint32_t vcpus,
                                             const os::Context& context);
@@ -64,6 +64,8 @@ class ImageBuilder {
   // Polls a build hook until it answers 200.
   Outcome poll_hook(const char* name, const Hook& hook, const AgentClient& agent, const os::Context& context);
   Outcome check_alive(const AgentClient& agent, const os::Context& context);
+  // Runs `step` with a context that also ends when the guest's process does, which is then the reason.
+  Outcome with_guest(Outcome (ImageBuilder::*step)(const os::Context&), const os::Context& context);
   BuildFailure internal(const Error& error) const;
 
   BuildSupport& support_;

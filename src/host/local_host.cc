@@ -68,7 +68,8 @@ class BaseProgress final : public managed_base::ProgressObserver {
  public:
   explicit BaseProgress(std::function<void(std::string)> report) : report_(std::move(report)) {}
   void step(std::string_view sentence, int number, int count) override {
-    log::info("making the managed base", {{"step", fmt::format("{}/{}", number, count)}, {"what", std::string(sentence)}});
+    log::info("making the managed base",
+              {{"step", fmt::format("{}/{}", number, count)}, {"what", std::string(sentence)}});
     report_(fmt::format("the managed base image is being made: step {} of {}, {}", number, count, sentence));
   }
   void log(std::string_view line) override { log::debug("managed base", {{"output", std::string(line)}}); }
@@ -106,15 +107,14 @@ LocalHost::LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<ne
           output_handler_(id, output);
         }
       });
-  vm_support_.reset(new VmSupport{guest_support_,
-                                  templates_,
-                                  users_,
-                                  *watcher_,
-                                  engine_,
-                                  [this](std::uint64_t size_bytes, const os::Context& context) {
-                                    return empty_overlay(size_bytes, context);
-                                  },
-                                  nullptr});
+  vm_support_.reset(new VmSupport{
+      guest_support_,
+      templates_,
+      users_,
+      *watcher_,
+      engine_,
+      [this](std::uint64_t size_bytes, const os::Context& context) { return empty_overlay(size_bytes, context); },
+      nullptr});
 }
 
 LocalHost::~LocalHost() {
@@ -127,9 +127,8 @@ LocalHost::~LocalHost() {
 Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, const os::Context& context) {
   const std::string launcher = (options.program_directory / "dormouse-vmm-launch").string();
   Engine engine;
-  DM_ASSIGN(const vmm::AccelerationVerdict verdict,
-            vmm::choose_acceleration(options.acceleration, launcher, context),
-            "");
+  DM_ASSIGN(
+      const vmm::AccelerationVerdict verdict, vmm::choose_acceleration(options.acceleration, launcher, context), "");
   engine.acceleration = verdict.acceleration;
   engine.acceleration_reason = verdict.reason;
   DM_ASSIGN(engine.qemu_version, version_of_qemu(options.qemu, context), "");
@@ -231,16 +230,11 @@ Result<fs::path> LocalHost::empty_overlay(std::uint64_t size_bytes, const os::Co
   DM_TRY(os::make_directories(layout_.prepared()), "");
   const fs::path temporary = path.string() + ".tmp";
   DM_ASSIGN(const std::string ignored,
-            os::run_for_output({{"/usr/bin/qemu-img",
-                                 "create",
-                                 "-q",
-                                 "-f",
-                                 "qcow2",
-                                 temporary.string(),
-                                 std::to_string(size_bytes)},
-                                plain_environment()},
-                               65'536,
-                               context),
+            os::run_for_output(
+                {{"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", temporary.string(), std::to_string(size_bytes)},
+                 plain_environment()},
+                65'536,
+                context),
             "make an empty overlay");
   DM_TRY(os::rename_durably(temporary, path), "");
   return path;
@@ -271,10 +265,11 @@ Status LocalHost::admit(const LaunchRequest& request) const {
   }
   DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
   if (memory.available_bytes < kMemoryReserveBytes) {
-    return fail(ErrorKind::kResourceExhausted,
-                fmt::format("the host has {} MiB of memory left, and a launch must leave {} MiB: suspend or terminate VMs",
-                            memory.available_bytes >> 20U,
-                            kMemoryReserveBytes >> 20U));
+    return fail(
+        ErrorKind::kResourceExhausted,
+        fmt::format("the host has {} MiB of memory left, and a launch must leave {} MiB: suspend or terminate VMs",
+                    memory.available_bytes >> 20U,
+                    kMemoryReserveBytes >> 20U));
   }
   return {};
 }
@@ -285,10 +280,11 @@ std::optional<std::string> LocalHost::cannot_hold(const MachineSize& size) const
   if (!memory || peak + kMemoryReserveBytes <= memory->total_bytes) {
     return std::nullopt;
   }
-  return fmt::format("the VM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller "
-                     "minimumMemoryInMiB",
-                     peak >> 20U,
-                     memory->total_bytes >> 20U);
+  return fmt::format(
+      "the VM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller "
+      "minimumMemoryInMiB",
+      peak >> 20U,
+      memory->total_bytes >> 20U);
 }
 
 Result<LaunchResult> LocalHost::launch(const LaunchRequest& request, const os::Context& context) {
@@ -340,7 +336,9 @@ Result<UniqueFd> LocalHost::dial(const std::string& microvm_id, std::uint16_t po
   return guest->agent().connect(port, context);
 }
 
-Result<HookAnswer> LocalHost::call_hook(const std::string& microvm_id, const HookCall& call, const os::Context& context) {
+Result<HookAnswer> LocalHost::call_hook(const std::string& microvm_id,
+                                        const HookCall& call,
+                                        const os::Context& context) {
   DM_ASSIGN(const std::shared_ptr<Guest> guest, running(microvm_id), "call " + call.path);
   DM_ASSIGN(const UniqueFd connection, guest->agent().connect(call.port, context), "call " + call.path);
   http_client::HttpRequest request;

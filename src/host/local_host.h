@@ -55,7 +55,9 @@ class LocalHost final : public Host {
   Status resume(const std::string& microvm_id, const os::Context& context) override;
   Status terminate(const std::string& microvm_id) override;
   Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) override;
-  Result<HookAnswer> call_hook(const std::string& microvm_id, const HookCall& call, const os::Context& context) override;
+  Result<HookAnswer> call_hook(const std::string& microvm_id,
+                               const HookCall& call,
+                               const os::Context& context) override;
   Result<std::vector<RecoveredVm>> recover(const os::Context& context) override;
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
   std::optional<int> vmm_process(const std::string& microvm_id) const override;

@@ -11,8 +11,9 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
-#include "host/warm_pool.h"
 #include "base/scope_exit.h"
+#include "host/application_end.h"
+#include "host/warm_pool.h"
 #include "os/file.h"
 #include "snapshot/guest_memory.h"
 
@@ -63,8 +64,8 @@ void Vm::publish_guest(std::shared_ptr<Guest> guest) {
 
 // One that was made ahead, moved to the VM's directory, or one made now.
 Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& context) {
-  std::optional<Clone> ready = support_.warm ? support_.warm->take(request.snapshot, request.egress, Stage::kSettled)
-                                                 : std::nullopt;
+  std::optional<Clone> ready =
+      support_.warm ? support_.warm->take(request.snapshot, request.egress, Stage::kSettled) : std::nullopt;
   if (!ready) {
     return make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, true, context);
   }
@@ -283,18 +284,19 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
   clone_.egress = record.egress;
   DM_ASSIGN(clone_.source, support_.templates.open(record.snapshot), "");
   DM_ASSIGN(clone_.guest,
-            Guest::attach(support_.guest,
-                          id_,
-                          files_.run_directory(),
-                          std::move(process),
-                          to_network(record.egress),
-                          context),
+            Guest::attach(
+                support_.guest, id_, files_.run_directory(), std::move(process), to_network(record.egress), context),
             "");
   DM_ASSIGN(clone_.user, support_.users.take(record.user), "");
   const std::shared_ptr<Guest>& guest = clone_.guest;
   // The daemon may have died in the middle of something. vCPUs that stand still: a suspension or a wake was under way, and
   // the guest is woken as after a restore. An application that is frozen: a suspension had begun.
   DM_ASSIGN(const bool running, guest->vmm().is_running(context), "");
+  DM_ASSIGN(const protocol::HelloAnswer state, guest->agent().hello(context), "");
+  if (running && state.application == protocol::ApplicationState::kExited) {
+    DM_ASSIGN(const ApplicationEnd end, application_end(guest->agent(), context), "");
+    return fail(ErrorKind::kConflict, end.exit.sentence);
+  }
   DM_TRY(running ? guest->agent().thaw(context) : guest->wake(true, context), "");
   DM_TRY(support_.watcher.add(id_, *guest, 0, context), "");
   publish_guest(guest);
@@ -327,7 +329,8 @@ RecoveredVm Vm::recover(const os::Context& context) {
     return found;
   }
   log::warning("a VM could not be taken up again", {{"vm", id_}, {"error", attached.error().message()}});
-  found.reason = "The virtual machine did not outlive a restart of its host.";
+  found.reason = attached.error().kind() == ErrorKind::kConflict ? attached.error().message()
+                                                                 : "it did not outlive a restart of its host";
   support_.watcher.remove(id_);
   clone_ = Clone();
   if (known.pid > 0) {

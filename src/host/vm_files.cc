@@ -85,9 +85,7 @@ Status VmFiles::publish_suspended(const SuspendedRecord& record) const {
   return os::publish_file(suspended(), json::serialize(object) + "\n", 0600, os::Durability::kDurable);
 }
 
-Status VmFiles::consume_suspended() const {
-  return os::rename_durably(suspended(), directory_ / "consumed.json");
-}
+Status VmFiles::consume_suspended() const { return os::rename_durably(suspended(), directory_ / "consumed.json"); }
 
 void VmFiles::remove_suspended_files() const {
   for (const char* const name : {"state", "pages", "consumed.json"}) {

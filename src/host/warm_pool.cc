@@ -158,9 +158,8 @@ void WarmPool::fill() {
     if (key) {
       const os::Context context(stop_, std::chrono::steady_clock::now() + kMakeTimeout);
       const auto& [snapshot, egress, stage] = *key;
-      made = stage == Stage::kSettled
-                 ? make_clone(support_, name, directory_ / name, snapshot, egress, false, context)
-                 : start_clone(support_, name, directory_ / name, snapshot, egress, context);
+      made = stage == Stage::kSettled ? make_clone(support_, name, directory_ / name, snapshot, egress, false, context)
+                                      : start_clone(support_, name, directory_ / name, snapshot, egress, context);
     }
     lock.lock();
     filling_.reset();

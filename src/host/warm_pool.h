@@ -89,9 +89,9 @@ class WarmPool {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false;         // guarded by mutex_, as is everything below
+  bool stopping_ = false;  // guarded by mutex_, as is everything below
   std::map<Key, Shelf> shelves_;
-  std::optional<Key> filling_;    // a clone of it is being made
+  std::optional<Key> filling_;  // a clone of it is being made
   std::uint64_t next_name_ = 0;
   Figures figures_;
 

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "host/application_end.h"
 #include "protocol/watch_decoder.h"
 
 namespace dormouse::host {
@@ -34,20 +35,8 @@ VmExit vmm_exit(Guest& guest) {
   }
   exit.cause = VmExit::Cause::kVmmDied;
   exit.signal = end ? end->signal : std::nullopt;
-  exit.sentence = fmt::format("The virtual machine monitor ended unexpectedly ({}).", end ? end->describe() : "unknown");
-  return exit;
-}
-
-VmExit application_exit(const protocol::ApplicationExit& end) {
-  VmExit exit;
-  exit.cause = VmExit::Cause::kApplicationExited;
-  exit.exit_code = end.status.exit_code;
-  exit.signal = end.status.signal;
-  exit.out_of_memory = end.out_of_memory;
-  exit.last_output = end.last_output;
-  // The service's wording; a process that a signal ended has the shell's exit code for it.
-  exit.sentence = fmt::format("Container Stopped with Exit Code: {}",
-                              end.status.exit_code ? *end.status.exit_code : 128 + end.status.signal.value_or(0));
+  exit.sentence =
+      fmt::format("The virtual machine monitor ended unexpectedly ({}).", end ? end->describe() : "unknown");
   return exit;
 }
 
@@ -100,8 +89,8 @@ Status Watcher::add(const std::string& id, Guest& guest, std::uint64_t output_fr
   DM_ASSIGN(UniqueFd agent, guest.agent().watch(output_from, context), "watch " + id);
   const std::lock_guard lock(mutex_);
   const std::uint64_t key = next_key_++;
-  auto made = std::make_unique<Watched>(
-      Watched{key, id, &guest, std::move(agent), protocol::WatchDecoder(output_from), false});
+  auto made =
+      std::make_unique<Watched>(Watched{key, id, &guest, std::move(agent), protocol::WatchDecoder(output_from), false});
   Watched& watched = *made;
   watched_.emplace(key, std::move(made));
   DM_TRY(register_source(watched, kProcess, guest.vmm().process().descriptor()), "");
@@ -205,7 +194,7 @@ void Watcher::read_output(Watched& watched) {
     if (const auto* const output = std::get_if<protocol::OutputChunk>(&**event)) {
       on_output_(watched.id, output->bytes);
     } else {
-      report(watched, application_exit(std::get<protocol::ApplicationExit>(**event)));
+      report(watched, to_vm_exit(std::get<protocol::ApplicationExit>(**event)));
       return;
     }
   }

@@ -96,12 +96,25 @@ Result<fs::path> ManagedBaseStore::blank_disk(std::uint64_t size_bytes, const os
   DM_TRY(os::remove_tree(partial), doing);
   // The file is all holes, which read as zeros: with assume_storage_prezeroed neither mke2fs nor, later, the guest's kernel
   // writes the inode tables.
-  const os::Command command{{"/sbin/mke2fs", "-q", "-t", "ext4", "-b", std::to_string(kBlockBytes), "-m", "0",
-                             "-O", "^has_journal,^resize_inode",
-                             "-E", "assume_storage_prezeroed=1,nodiscard,root_owner=0:0,hash_seed=" + std::string(
-                                 "646f726d-6f75-7365-a000-000000000002"),
-                             "-U", "646f726d-6f75-7365-a000-000000000001", "-L", "application",
-                             partial.string(), std::to_string(size_bytes / kBlockBytes)},
+  const os::Command command{{"/sbin/mke2fs",
+                             "-q",
+                             "-t",
+                             "ext4",
+                             "-b",
+                             std::to_string(kBlockBytes),
+                             "-m",
+                             "0",
+                             "-O",
+                             "^has_journal,^resize_inode",
+                             "-E",
+                             "assume_storage_prezeroed=1,nodiscard,root_owner=0:0,hash_seed=" +
+                                 std::string("646f726d-6f75-7365-a000-000000000002"),
+                             "-U",
+                             "646f726d-6f75-7365-a000-000000000001",
+                             "-L",
+                             "application",
+                             partial.string(),
+                             std::to_string(size_bytes / kBlockBytes)},
                             {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}};
   DM_ASSIGN(const std::string output, os::run_for_output(command, 65536, context), doing);
   DM_TRY(publish(partial, target), doing);

@@ -3,13 +3,14 @@
 #include "managed_base/digest.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <new>
 #include <vector>
+
+#include <openssl/evp.h>
 
 #include "os/file.h"
 

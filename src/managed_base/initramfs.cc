@@ -71,8 +71,8 @@ class CpioWriter {
   void console() { header("dev/console", S_IFCHR | 0600, 0, ::makedev(5, 1)); }
   void file(const std::string& name, std::string_view content, mode_t permissions) {
     header(name, S_IFREG | permissions, content.size(), 0);
-    if (error_.empty() &&
-        ::archive_write_data(archive_.get(), content.data(), content.size()) != static_cast<la_ssize_t>(content.size())) {
+    if (error_.empty() && ::archive_write_data(archive_.get(), content.data(), content.size()) !=
+                              static_cast<la_ssize_t>(content.size())) {
       remember();
     }
   }
@@ -87,7 +87,7 @@ class CpioWriter {
  private:
   void header(const std::string& name, mode_t mode, std::size_t size, dev_t device) {
     const std::unique_ptr<archive_entry, decltype(&::archive_entry_free)> entry(::archive_entry_new(),
-                                                                                 &::archive_entry_free);
+                                                                                &::archive_entry_free);
     ::archive_entry_set_pathname(entry.get(), name.c_str());
     ::archive_entry_set_mode(entry.get(), mode);
     ::archive_entry_set_size(entry.get(), static_cast<la_int64_t>(size));

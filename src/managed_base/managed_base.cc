@@ -47,7 +47,7 @@ std::uint64_t allocated_bytes(const fs::path& directory) {
   std::uint64_t sum = 0;
   std::error_code error;
   for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(entry->path().c_str(), &status) == 0) {
       sum += static_cast<std::uint64_t>(status.st_blocks) * 512U;
     }
@@ -82,9 +82,11 @@ Status check_kernel(const fs::path& path) {
   constexpr std::string_view kMagic = "ARM\x64";
 #endif
   std::string magic(kMagic.size(), '\0');
-  if (::pread(file.get(), magic.data(), magic.size(), kOffset) != static_cast<ssize_t>(magic.size()) || magic != kMagic) {
-    return fail(ErrorKind::kInvalidArgument,
-                "kernel " + path.string() + ": is no bootable kernel image; give the file that /boot holds (vmlinuz-*)");
+  if (::pread(file.get(), magic.data(), magic.size(), kOffset) != static_cast<ssize_t>(magic.size()) ||
+      magic != kMagic) {
+    return fail(
+        ErrorKind::kInvalidArgument,
+        "kernel " + path.string() + ": is no bootable kernel image; give the file that /boot holds (vmlinuz-*)");
   }
   return {};
 }

@@ -30,7 +30,7 @@ struct ManagedBase {
   std::filesystem::path builder_root;  // ext4: the same with buildah
   std::filesystem::path containers;    // ext4: containers/storage with the container base images
   std::filesystem::path modules;       // directory: kernel modules, and `order`, their names in order of loading
-  std::string recipe;                  // digest of the recipe and the kernel given: equal means interchangeable but for age
+  std::string recipe;  // digest of the recipe and the kernel given: equal means interchangeable but for age
   std::map<std::string, std::string> versions;  // of the Debian packages that matter, as far as known
   std::optional<std::string> own_kernel;        // the path that was given with BuildOptions::kernel
   WallTime created_at;
@@ -41,7 +41,7 @@ struct ManagedBase {
 struct BuildOptions {
   std::optional<std::filesystem::path> kernel;  // a bzImage of the user's in place of Debian's
   std::optional<std::string> mirror;            // URI of a Debian archive in place of those that APT is configured with
-  bool accept_outdated = true;  // when making a new base fails, an older one of the same recipe will do
+  bool accept_outdated = true;                  // when making a new base fails, an older one of the same recipe will do
 };
 
 // Called from the thread that runs ensure(); not called at all when the base exists.
@@ -57,7 +57,8 @@ class ProgressObserver {
 // A base appears under its name complete and durable, or not at all. Needs root. Thread-safe.
 class ManagedBaseStore {
  public:
-  explicit ManagedBaseStore(std::filesystem::path cache_directory = "/var/cache/dormouse", const Clock* clock = nullptr);
+  explicit ManagedBaseStore(std::filesystem::path cache_directory = "/var/cache/dormouse",
+                            const Clock* clock = nullptr);
 
   // The base that fits the recipe, the options and the package versions that APT knows of; makes it if need be, which
   // takes a minute or two and 700 MB. A base does not depend on the agent. When APT's lists cannot be read, the newest base

@@ -27,8 +27,7 @@ std::string write_manifest(const ManagedBase& base) {
   object["format"] = kFormat;
   object["key"] = base.key;
   object["recipe"] = base.recipe;
-  object["created"] =
-      std::chrono::duration_cast<std::chrono::seconds>(base.created_at.time_since_epoch()).count();
+  object["created"] = std::chrono::duration_cast<std::chrono::seconds>(base.created_at.time_since_epoch()).count();
   json::object versions;
   for (const auto& [package, version] : base.versions) {
     versions[package] = version;

@@ -33,9 +33,20 @@ Result<std::optional<std::string>> ask(std::vector<std::string> arguments, const
 
 const std::vector<std::string>& packages_of_interest() {
   static const std::vector<std::string> kPackages{
-      "apt",         "base-files", "buildah", "ca-certificates", "crun",        "jq",
-      "libc6",       "libssl3",    "libsystemd0", "linux-image-cloud-amd64", "python3", "python3-pip",
-      "python3.11",  "tzdata",
+      "apt",
+      "base-files",
+      "buildah",
+      "ca-certificates",
+      "crun",
+      "jq",
+      "libc6",
+      "libssl3",
+      "libsystemd0",
+      "linux-image-cloud-amd64",
+      "python3",
+      "python3-pip",
+      "python3.11",
+      "tzdata",
   };
   return kPackages;
 }
@@ -53,7 +64,8 @@ std::vector<std::string> parse_index_targets(std::string_view output) {
       continue;
     }
     const std::string suite = fields[2] + " " + fields[1];
-    const auto known = std::find_if(suites.begin(), suites.end(), [&](const auto& entry) { return entry.first == suite; });
+    const auto known =
+        std::find_if(suites.begin(), suites.end(), [&](const auto& entry) { return entry.first == suite; });
     if (known == suites.end()) {
       suites.emplace_back(suite, " " + fields[3]);
     } else if ((known->second + " ").find(" " + fields[3] + " ") == std::string::npos) {

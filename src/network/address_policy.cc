@@ -22,13 +22,13 @@ struct Embedding {
   bool inverted = false;
 };
 constexpr std::array kEmbeddings{
-    Embedding{"::/96", 12},                // IPv4-compatible, RFC 4291 section 2.5.5.1; includes :: and ::1
-    Embedding{"::ffff:0:0/96", 12},        // IPv4-mapped, RFC 4291 section 2.5.5.2
-    Embedding{"::ffff:0:0:0/96", 12},      // IPv4-translated, RFC 7915
-    Embedding{"64:ff9b::/96", 12},         // NAT64, RFC 6052
-    Embedding{"2002::/16", 2},             // 6to4, RFC 3056
-    Embedding{"2001::/32", 4},             // Teredo's server, RFC 4380
-    Embedding{"2001::/32", 12, true},      // Teredo's client
+    Embedding{"::/96", 12},            // IPv4-compatible, RFC 4291 section 2.5.5.1; includes :: and ::1
+    Embedding{"::ffff:0:0/96", 12},    // IPv4-mapped, RFC 4291 section 2.5.5.2
+    Embedding{"::ffff:0:0:0/96", 12},  // IPv4-translated, RFC 7915
+    Embedding{"64:ff9b::/96", 12},     // NAT64, RFC 6052
+    Embedding{"2002::/16", 2},         // 6to4, RFC 3056
+    Embedding{"2001::/32", 4},         // Teredo's server, RFC 4380
+    Embedding{"2001::/32", 12, true},  // Teredo's client
 };
 
 IpAddress embedded_v4(const IpAddress& address, const Embedding& embedding) {
@@ -50,8 +50,9 @@ bool bits_equal(const IpAddress& left, const IpAddress& right, std::size_t lengt
 }
 
 Result<AddressPrefix> invalid_prefix(std::string_view text, std::string_view why) {
-  return fail(ErrorKind::kInvalidArgument, "address prefix '" + std::string(text) + "': " + std::string(why) +
-                                               "; write it like 10.0.0.0/8 or fd00::/8");
+  return fail(
+      ErrorKind::kInvalidArgument,
+      "address prefix '" + std::string(text) + "': " + std::string(why) + "; write it like 10.0.0.0/8 or fd00::/8");
 }
 
 }  // namespace
@@ -111,24 +112,24 @@ bool AddressPrefix::contains(const IpAddress& address) const {
 
 std::vector<std::string> AddressPolicy::default_denied() {
   return {
-      "0.0.0.0/8",        // this network, RFC 791
-      "10.0.0.0/8",       // private, RFC 1918
-      "100.64.0.0/10",    // carrier-grade NAT, RFC 6598
-      "127.0.0.0/8",      // loopback
-      "169.254.0.0/16",   // link-local, and the metadata services of clouds
-      "172.16.0.0/12",    // private
-      "192.0.0.0/24",     // IETF protocol assignments, RFC 6890
-      "192.88.99.0/24",   // 6to4 relays, RFC 7526
-      "192.168.0.0/16",   // private
-      "198.18.0.0/15",    // benchmarking, RFC 2544
-      "224.0.0.0/4",      // multicast
-      "240.0.0.0/4",      // reserved, and the limited broadcast address
+      "0.0.0.0/8",       // this network, RFC 791
+      "10.0.0.0/8",      // private, RFC 1918
+      "100.64.0.0/10",   // carrier-grade NAT, RFC 6598
+      "127.0.0.0/8",     // loopback
+      "169.254.0.0/16",  // link-local, and the metadata services of clouds
+      "172.16.0.0/12",   // private
+      "192.0.0.0/24",    // IETF protocol assignments, RFC 6890
+      "192.88.99.0/24",  // 6to4 relays, RFC 7526
+      "192.168.0.0/16",  // private
+      "198.18.0.0/15",   // benchmarking, RFC 2544
+      "224.0.0.0/4",     // multicast
+      "240.0.0.0/4",     // reserved, and the limited broadcast address
       // Global unicast is 2000::/3 (RFC 4291); around it there is nothing public but the embeddings, which are more specific:
       // loopback, unspecified, unique local fc00::/7, link-local fe80::/10, site-local fec0::/10, multicast ff00::/8.
       "::/3",
       "4000::/2",
       "8000::/1",
-      "2001::/23",        // IETF protocol assignments (Teredo in it is an embedding)
+      "2001::/23",  // IETF protocol assignments (Teredo in it is an embedding)
   };
 }
 

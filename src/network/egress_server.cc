@@ -85,7 +85,8 @@ class Judge {
     if (!looked_ || now - looked_at_ >= std::chrono::seconds(1)) {
       auto addresses = interface_addresses();
       if (!addresses) {
-        log::warning("the host's own addresses cannot be read: egress is refused", {{"error", addresses.error().message()}});
+        log::warning("the host's own addresses cannot be read: egress is refused",
+                     {{"error", addresses.error().message()}});
         return false;
       }
       policy_.set_host_addresses(std::move(*addresses));
@@ -135,8 +136,12 @@ class Relay {
     co_return true;
   }
 
-  static asio::awaitable<void> pump_out(std::shared_ptr<Relay> self) { co_await self->pump(self->guest_, self->remote_); }
-  static asio::awaitable<void> pump_in(std::shared_ptr<Relay> self) { co_await self->pump(self->remote_, self->guest_); }
+  static asio::awaitable<void> pump_out(std::shared_ptr<Relay> self) {
+    co_await self->pump(self->guest_, self->remote_);
+  }
+  static asio::awaitable<void> pump_in(std::shared_ptr<Relay> self) {
+    co_await self->pump(self->remote_, self->guest_);
+  }
 
   void abort() {
     watchdog_.stop();
@@ -373,7 +378,8 @@ class EgressServer::Implementation {
   os::IoThread io_;  // last: the rest outlives it
 };
 
-EgressServer::EgressServer(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+EgressServer::EgressServer(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
 EgressServer::~EgressServer() = default;
 
 Result<std::unique_ptr<EgressServer>> EgressServer::start(Options options) {

@@ -86,8 +86,7 @@ Result<std::string> run_for_output(const Command& command, std::size_t size_byte
   };
   DM_ASSIGN(const ProcessEnd end, run_command(command, observer, context), "");
   if (end.exit_code != 0) {
-    return fail(ErrorKind::kInternal,
-                command.arguments[0] + ": " + end.describe() + ": " + last_lines(output, 3));
+    return fail(ErrorKind::kInternal, command.arguments[0] + ": " + end.describe() + ": " + last_lines(output, 3));
   }
   if (too_long) {
     return fail(ErrorKind::kInternal,

@@ -34,8 +34,8 @@ enum class Durability { kDurable, kVolatile };
 // also fsyncs the file and its directory before returning.
 Status publish_file(const std::filesystem::path& path, std::string_view content, mode_t mode, Durability durability);
 
-Status sync(int fd, std::string_view what);                   // fdatasync
-Status sync_directory(const std::filesystem::path& path);     // makes renames in it durable
+Status sync(int fd, std::string_view what);                // fdatasync
+Status sync_directory(const std::filesystem::path& path);  // makes renames in it durable
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 Status make_directories(const std::filesystem::path& path, mode_t mode = 0700);

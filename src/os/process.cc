@@ -142,9 +142,7 @@ Result<Process> Process::open(pid_t pid, std::uint64_t start_time) {
   return Process(pid, start_time, std::move(pidfd));
 }
 
-void Process::kill(int signal) const {
-  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
-}
+void Process::kill(int signal) const { ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0); }
 
 Result<ProcessEnd> Process::wait(const Context& context) {
   if (end_) {

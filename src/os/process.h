@@ -26,8 +26,8 @@ struct ProcessEnd {
 
 // What to start. The child gets exactly the descriptors named here, under the numbers given; nothing else is inherited.
 struct SpawnRequest {
-  std::vector<std::string> arguments;           // [0] is the program's path
-  std::vector<std::string> environment;         // "NAME=value"; nothing is inherited
+  std::vector<std::string> arguments;            // [0] is the program's path
+  std::vector<std::string> environment;          // "NAME=value"; nothing is inherited
   std::vector<std::pair<int, int>> descriptors;  // {ours, the child's number}; numbers from 0 on
 };
 
@@ -41,7 +41,7 @@ class Process {
 
   pid_t pid() const { return pid_; }
   std::uint64_t start_time() const { return start_time_; }  // clock ticks after boot, proc(5) field 22
-  int descriptor() const { return pidfd_.get(); }            // readable when the process has ended
+  int descriptor() const { return pidfd_.get(); }           // readable when the process has ended
 
   void kill(int signal) const;  // to a process that has ended: nothing happens
   // Waits for the end. For a process that is not our child the way it ended is unknown.

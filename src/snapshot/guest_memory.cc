@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
@@ -19,7 +20,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include "base/scope_exit.h"
 #include "os/file.h"
@@ -187,7 +187,7 @@ class PageWriter {
 }  // namespace
 
 Result<GuestMemory> find_guest_memory(pid_t process, const UniqueFd& memory, std::uint64_t size_bytes) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(memory.get(), &status) != 0) {
     return fail_errno("examine the memory file");
   }
@@ -222,9 +222,8 @@ Result<GuestMemory> find_guest_memory(pid_t process, const UniqueFd& memory, std
 }
 
 Result<SavedPages> save_pages(const GuestMemory& memory, const UniqueFd& template_memory, const UniqueFd& file) {
-  DM_ASSIGN(const UniqueFd pagemap,
-            os::open_file("/proc/" + std::to_string(memory.process) + "/pagemap", O_RDONLY),
-            "");
+  DM_ASSIGN(
+      const UniqueFd pagemap, os::open_file("/proc/" + std::to_string(memory.process) + "/pagemap", O_RDONLY), "");
   PageWriter writer(memory, template_memory, file);
   const std::uint64_t pages = memory.size_bytes / kPageBytes;
   std::vector<std::uint64_t> entries(16'384);
@@ -266,8 +265,7 @@ Status load_pages(const GuestMemory& memory, const UniqueFd& file) {
   std::memcpy(&footer, bytes + size - sizeof footer, sizeof footer);
   const std::uint64_t checksum = XXH3_64bits(bytes, size - sizeof footer + offsetof(Footer, checksum));
   if (footer.magic != kMagic || footer.checksum != checksum || footer.guest_bytes != memory.size_bytes ||
-      footer.runs > size / sizeof(Run) ||
-      footer.content_bytes + footer.runs * sizeof(Run) + sizeof footer != size) {
+      footer.runs > size / sizeof(Run) || footer.content_bytes + footer.runs * sizeof(Run) + sizeof footer != size) {
     return fail(ErrorKind::kDataLoss, "pages: the file does not verify");
   }
   static const std::vector<std::byte> zeros(kRunPagesMax * kPageBytes);

@@ -2,9 +2,10 @@
 
 #include "snapshot/manifest.h"
 
+#include <xxhash.h>
+
 #include <boost/json.hpp>
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include "os/file.h"
 
@@ -96,11 +97,12 @@ Status check_fits(const SnapshotManifest& manifest,
   const std::uint64_t rate = manifest.model.tsc_khz;
   const std::uint64_t difference = rate > tsc_khz ? rate - tsc_khz : tsc_khz - rate;
   if (acceleration == vmm::Acceleration::kTcg && difference > rate / 1000) {
-    return fail(ErrorKind::kConflict,
-                fmt::format("the snapshot was made on a host whose time stamp counter runs at {} kHz, this one's runs at "
-                            "{}: the guest's clock would run wrong; build the image again",
-                            rate,
-                            tsc_khz));
+    return fail(
+        ErrorKind::kConflict,
+        fmt::format("the snapshot was made on a host whose time stamp counter runs at {} kHz, this one's runs at "
+                    "{}: the guest's clock would run wrong; build the image again",
+                    rate,
+                    tsc_khz));
   }
   return {};
 }

@@ -25,7 +25,7 @@ struct SnapshotManifest {
   bool all_capabilities = false;
   std::uint64_t memory_bytes = 0;  // allocated
   std::uint64_t state_bytes = 0;
-  std::uint64_t disk_bytes = 0;    // allocated
+  std::uint64_t disk_bytes = 0;      // allocated
   std::uint64_t state_checksum = 0;  // XXH3-64
 };
 

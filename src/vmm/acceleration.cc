@@ -68,7 +68,8 @@ Sample sample() {
     if (after - before < tightest) {
       tightest = after - before;
       best.counter = before + (after - before) / 2;
-      best.nanoseconds = static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
+      best.nanoseconds =
+          static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
     }
   }
   return best;
@@ -92,15 +93,13 @@ Result<AccelerationVerdict> choose_acceleration(const std::string& wanted,
   const auto took = run_loop(launcher, context);
   if (!took) {
     return AccelerationVerdict{
-        Acceleration::kTcg,
-        fmt::format("/dev/kvm opens, but does not run a guest loop: {}", took.error().message())};
+        Acceleration::kTcg, fmt::format("/dev/kvm opens, but does not run a guest loop: {}", took.error().message())};
   }
   const auto limit = std::chrono::duration_cast<std::chrono::microseconds>(kLoopMax).count();
   if (*took > limit) {
-    return AccelerationVerdict{Acceleration::kTcg,
-                               fmt::format("/dev/kvm runs a guest loop in {} us, which a working one does in {} at most",
-                                           *took,
-                                           limit)};
+    return AccelerationVerdict{
+        Acceleration::kTcg,
+        fmt::format("/dev/kvm runs a guest loop in {} us, which a working one does in {} at most", *took, limit)};
   }
   return AccelerationVerdict{Acceleration::kKvm, fmt::format("/dev/kvm ran a guest loop in {} us", *took)};
 }

@@ -21,8 +21,8 @@ struct MachineModel {
   Acceleration acceleration = Acceleration::kTcg;
   std::uint32_t memory_mib = 0;
   std::uint32_t vcpus = 1;
-  std::uint64_t tsc_khz = 0;        // the host's rate; a TCG guest reads the host's counter
-  std::vector<std::string> disks;   // serials, in the order of the devices
+  std::uint64_t tsc_khz = 0;       // the host's rate; a TCG guest reads the host's counter
+  std::vector<std::string> disks;  // serials, in the order of the devices
 };
 
 // A disk's backing, as descriptors by number in the QEMU process.

@@ -4,13 +4,14 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 
 #include <boost/json.hpp>
+
+#include "os/unix_socket.h"
 
 namespace dormouse::vmm {
 namespace json = boost::json;
@@ -20,15 +21,8 @@ Result<Qmp> Qmp::connect(const std::filesystem::path& path, const os::Context& c
   if (!socket) {
     return fail_errno("socket");
   }
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.native().size() >= sizeof address.sun_path) {
-    return fail(ErrorKind::kInvalidArgument,
-                "QMP socket " + path.string() + ": the path is longer than " + std::to_string(sizeof address.sun_path - 1) +
-                    " bytes; use a shorter data directory");
-  }
-  path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  DM_ASSIGN(const os::UnixAddress address, os::unix_address(path), "");
+  if (::connect(socket.get(), address.get(), sizeof address.address) != 0) {
     return fail_errno("connect to " + path.string());
   }
   Qmp qmp(std::move(socket));

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "os/file.h"
+#include "os/unix_socket.h"
 
 namespace dormouse::vmm {
 namespace {
@@ -41,18 +41,9 @@ constexpr int kFirstDiskFd = 10;
 
 Result<UniqueFd> listen_at(const fs::path& path) {
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.native().size() >= sizeof address.sun_path) {
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("socket {}: the path is longer than {} bytes; use a shorter data directory",
-                            path.string(),
-                            sizeof address.sun_path - 1));
-  }
-  path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+  DM_ASSIGN(const os::UnixAddress address, os::unix_address(path), "");
   ::unlink(path.c_str());
-  if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(socket.get(), 4) != 0) {
+  if (!socket || ::bind(socket.get(), address.get(), sizeof address.address) != 0 || ::listen(socket.get(), 4) != 0) {
     return fail_errno("listen at " + path.string());
   }
   return socket;
@@ -108,9 +99,8 @@ Vmm::~Vmm() = default;
 Result<std::unique_ptr<Vmm>> Vmm::start(const Programs& programs, VmmRequest request, const os::Context& context) {
   DM_ASSIGN(UniqueFd listener, listen_at(request.directory / kQmpSocket), "");
   DM_ASSIGN(const UniqueFd null, os::open_file("/dev/null", O_RDWR), "");
-  DM_ASSIGN(const UniqueFd messages,
-            os::open_file(request.directory / kMessages, O_WRONLY | O_CREAT | O_APPEND, 0600),
-            "");
+  DM_ASSIGN(
+      const UniqueFd messages, os::open_file(request.directory / kMessages, O_WRONLY | O_CREAT | O_APPEND, 0600), "");
 
   os::SpawnRequest spawn;
   spawn.descriptors = {{null.get(), 0},
@@ -120,11 +110,8 @@ Result<std::unique_ptr<Vmm>> Vmm::start(const Programs& programs, VmmRequest req
                        {request.tap.get(), kTapFd},
                        {listener.get(), kQmpFd},
                        {request.memory.get(), kMemoryFd}};
-  MachineDescriptors descriptors{.tap = kTapFd,
-                                 .qmp_listener = kQmpFd,
-                                 .console = -1,
-                                 .memory = kMemoryFd,
-                                 .shared = request.shared};
+  MachineDescriptors descriptors{
+      .tap = kTapFd, .qmp_listener = kQmpFd, .console = -1, .memory = kMemoryFd, .shared = request.shared};
   UniqueFd console_read;
   UniqueFd console_write;
   BootImage boot;
@@ -255,8 +242,7 @@ Status Vmm::stop(const os::Context& context) {
 Status Vmm::save_state(const UniqueFd& state, const os::Context& context) {
   const std::lock_guard lock(mutex_);
   DM_TRY(qmp_.execute("add-fd", {{"fdset-id", 100}}, context, state.get()), "");
-  auto saved =
-      qmp_.execute("xen-save-devices-state", {{"filename", "/dev/fdset/100"}, {"live", false}}, context);
+  auto saved = qmp_.execute("xen-save-devices-state", {{"filename", "/dev/fdset/100"}, {"live", false}}, context);
   // Also when saving failed: the set's number is used again.
   auto removed = qmp_.execute("remove-fd", {{"fdset-id", 100}}, context);
   DM_TRY(saved, "");

@@ -41,16 +41,16 @@ struct BootFiles {
 };
 
 struct VmmRequest {
-  std::string name;                     // for the process's environment, DORMOUSE_VM
+  std::string name;                      // for the process's environment, DORMOUSE_VM
   std::filesystem::path data_directory;  // DORMOUSE_DATA_DIRECTORY: whose process it is
   std::filesystem::path directory;       // of this incarnation: the QMP socket and QEMU's messages go here
   MachineModel model;
-  UniqueFd memory;        // the memory file
-  bool shared = false;    // writes go to the file; else it is a template: mapped privately, and opened read-only
+  UniqueFd memory;      // the memory file
+  bool shared = false;  // writes go to the file; else it is a template: mapped privately, and opened read-only
   std::vector<DiskFiles> disks;
   int network_namespace = -1;  // borrowed
   UniqueFd tap;
-  unsigned user = 0;  // user and group id of the process
+  unsigned user = 0;              // user and group id of the process
   std::optional<BootFiles> boot;  // none: waits for load_state()
 };
 
@@ -75,7 +75,7 @@ class Vmm {
 
   // Loads a device state into a process that was started without a boot image. The vCPUs stand still afterwards.
   Status load_state(const UniqueFd& state, const os::Context& context);
-  Status run(const os::Context& context);   // QMP cont
+  Status run(const os::Context& context);  // QMP cont
   Result<bool> is_running(const os::Context& context);
   Status stop(const os::Context& context);  // QMP stop: vCPUs stand still, disks are flushed
   // Writes the device state, without memory, to `state`, opened write-only. The vCPUs must stand still.

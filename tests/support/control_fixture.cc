@@ -212,6 +212,8 @@ Request::Request(control::Microvms& microvms, const std::string& microvm_id) : s
                    });
 }
 
+Request::~Request() { finish(); }
+
 std::string Request::wait() {
   std::unique_lock lock(state_->mutex);
   if (!state_->changed.wait_for(lock, kPatience, [this] { return state_->answers > 0; })) {

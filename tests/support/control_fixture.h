@@ -116,6 +116,9 @@ class ControlFixture {
 class Request {
  public:
   Request(control::Microvms& microvms, const std::string& microvm_id);
+  ~Request();  // gives the lease back: a lease refers to whom it would tell
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
   // Waits for the answer, ten seconds at most: "lease" or "refused".
   std::string wait();
   bool answered() const;
