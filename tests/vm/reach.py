@@ -6,8 +6,23 @@ import ipaddress
 import socket
 import subprocess
 import threading
+import urllib.parse
 
-MIRROR = "no-mirror.invalid"
+
+
+def _debian_site():
+    """Where APT gets Debian's packages on this machine, in parts; a mirror is nobody's but the machine's to name."""
+    listing = ["apt-get", "indextargets", "--format", "$(SITE) $(ORIGIN)", "Identifier: Packages"]
+    output = subprocess.run(listing, capture_output=True, text=True, check=False).stdout
+    for line in output.splitlines():
+        site, _, origin = line.partition(" ")
+        if origin == "Debian" and site.startswith("http://"):
+            return urllib.parse.urlsplit(site)
+    return urllib.parse.urlsplit("http://no-mirror.invalid/debian")
+
+
+MIRROR_SITE = _debian_site()
+MIRROR = MIRROR_SITE.hostname
 # Defined in the guest once: what becomes of a connection attempt, within two seconds.
 ATTEMPT = """
 import socket
