@@ -193,11 +193,10 @@ Check check_qemu(const os::Context& context) {
 }
 
 std::vector<Check> check_programs() {
-  constexpr std::array<std::pair<const char*, const char*>, 7> kNeeded = {{
+  constexpr std::array<std::pair<const char*, const char*>, 6> kNeeded = {{
       {"mmdebstrap", "mmdebstrap"},
       {"buildah", "buildah"},
       {"mke2fs", "e2fsprogs"},
-      {"cpio", "cpio"},
       {"depmod", "kmod"},
       {"qemu-img", "qemu-utils"},
       {"apt-get", "apt"},
