@@ -11,7 +11,7 @@
 
 namespace dormouse::daemon {
 
-// Everything that can be set, by the command line or by a TOML file with the same names (docs/reference/configuration.md).
+// Everything that can be set, by the command line (`dormoused --help`) or by a TOML file with the same names (--config).
 // What stands on the command line wins.
 struct Options {
   std::filesystem::path data_directory;
