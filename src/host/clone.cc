@@ -19,6 +19,10 @@ constexpr std::chrono::seconds kEndTimeout{30};
 
 }  // namespace
 
+network::Egress to_network(Egress egress) {
+  return egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
+}
+
 void Clone::discard() {
   if (guest) {
     (void)guest->end(os::Context::with_timeout(kEndTimeout));
@@ -40,7 +44,7 @@ Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
   DM_ASSIGN(UniqueFd overlay, os::open_file(files.overlay(), O_RDWR), "");
   DM_ASSIGN(request.disks, clone.source->disks(std::move(overlay)), "");
   request.user = clone.user.id();
-  request.egress = clone.egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
+  request.egress = to_network(clone.egress);
   DM_ASSIGN(std::shared_ptr<Guest> guest, Guest::start(support.guest, std::move(request), context), "");
   return guest;
 }

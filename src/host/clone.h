@@ -52,6 +52,8 @@ struct Clone {
   void discard();
 };
 
+network::Egress to_network(Egress egress);
+
 // A QEMU process over the template of `clone` and the overlay in its directory, waiting for its device state.
 Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
                                           const std::string& name,

@@ -296,7 +296,7 @@ Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
   DM_ASSIGN(request.memory, std::move(memory), "");
   request.shared_memory = true;
   request.user = user_.id();
-  request.egress = request_.egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
+  request.egress = to_network(request_.egress);
   vmm::BootFiles boot;
   DM_ASSIGN(boot.kernel, os::open_file(support_.base.kernel, O_RDONLY), "");
   DM_ASSIGN(boot.initramfs, os::open_file(support_.initramfs, O_RDONLY), "");

@@ -34,10 +34,6 @@ Status expect_running(const std::shared_ptr<Guest>& guest, const std::string& id
   return {};
 }
 
-network::Egress to_network(Egress egress) {
-  return egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;
-}
-
 }  // namespace
 
 Vm::Vm(VmSupport& support, std::string id, fs::path directory)
