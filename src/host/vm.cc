@@ -288,12 +288,16 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
   // The daemon may have died in the middle of something. vCPUs that stand still: a suspension or a wake was under way, and
   // the guest is woken as after a restore. An application that is frozen: a suspension had begun.
   DM_ASSIGN(const bool running, guest->vmm().is_running(context), "");
-  DM_ASSIGN(const protocol::HelloAnswer state, guest->agent().hello(context), "");
-  if (running && state.application == protocol::ApplicationState::kExited) {
-    DM_ASSIGN(const ApplicationEnd end, application_end(guest->agent(), context), "");
-    return fail(ErrorKind::kConflict, end.exit.sentence);
+  if (!running) {
+    DM_TRY(guest->wake(true, context), "");  // and nothing is asked before: the agent stands still with its vCPUs
+  } else {
+    DM_ASSIGN(const protocol::HelloAnswer state, guest->agent().hello(context), "");
+    if (state.application == protocol::ApplicationState::kExited) {
+      DM_ASSIGN(const ApplicationEnd end, application_end(guest->agent(), context), "");
+      return fail(ErrorKind::kConflict, end.exit.sentence);
+    }
+    DM_TRY(guest->agent().thaw(context), "");
   }
-  DM_TRY(running ? guest->agent().thaw(context) : guest->wake(true, context), "");
   DM_TRY(support_.watcher.add(id_, *guest, 0, context), "");
   publish_guest(guest);
   return {};
