@@ -18,6 +18,7 @@
 #include "os/command.h"
 #include "os/file.h"
 #include "os/host_facts.h"
+#include "os/worker_pool.h"
 #include "vmm/acceleration.h"
 
 namespace dormouse::host {
@@ -28,6 +29,8 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::uint64_t kMemoryReserveBytes = 512ULL << 20U;  // what a launch must leave to the host
+constexpr std::size_t kRecoveriesAtOnce = 8;
+constexpr seconds kRecoveryTimeout{30};  // of one VM
 
 std::vector<std::string> plain_environment() { return {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}; }
 
@@ -386,24 +389,33 @@ void LocalHost::kill_strays(const std::vector<int>& known) const {
 
 Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) {
   DM_TRY(os::make_directories(layout_.microvms()), "");
-  std::vector<RecoveredVm> found;
-  std::vector<int> known;
+  std::vector<std::shared_ptr<Vm>> vms;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(layout_.microvms(), error)) {
-    const std::string id = entry.path().filename().string();
-    auto vm = std::make_shared<Vm>(*vm_support_, id, entry.path());
-    found.push_back(vm->recover(context.within(seconds(30))));
-    if (found.back().state == RecoveredVm::State::kGone) {
-      continue;
-    }
-    if (const auto pid = vm->process()) {
-      known.push_back(*pid);
-    }
-    const std::lock_guard lock(mutex_);
-    vms_.emplace(id, std::move(vm));
+    vms.push_back(std::make_shared<Vm>(*vm_support_, entry.path().filename().string(), entry.path()));
   }
   if (error) {
     return fail(Error::from_errno(error.value(), "list " + layout_.microvms().string()));
+  }
+  std::vector<RecoveredVm> found(vms.size());
+  {
+    // At once: a guest that does not answer costs its own time, not that of all others.
+    os::WorkerPool workers({kRecoveriesAtOnce, vms.size()});
+    for (std::size_t i = 0; i < vms.size(); ++i) {
+      DM_TRY(workers.post([&, i] { found[i] = vms[i]->recover(context.within(kRecoveryTimeout)); }), "recover");
+    }
+    workers.stop();
+  }
+  std::vector<int> known;
+  for (std::size_t i = 0; i < vms.size(); ++i) {
+    if (found[i].state == RecoveredVm::State::kGone) {
+      continue;
+    }
+    if (const auto pid = vms[i]->process()) {
+      known.push_back(*pid);
+    }
+    const std::lock_guard lock(mutex_);
+    vms_.emplace(found[i].microvm_id, std::move(vms[i]));
   }
   kill_strays(known);
   for (const fs::directory_entry& entry : fs::directory_iterator(layout_.builds(), error)) {

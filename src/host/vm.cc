@@ -15,6 +15,7 @@
 #include "host/application_end.h"
 #include "host/warm_pool.h"
 #include "os/file.h"
+#include "os/host_facts.h"
 #include "snapshot/guest_memory.h"
 
 namespace dormouse::host {
@@ -32,6 +33,22 @@ Status expect_running(const std::shared_ptr<Guest>& guest, const std::string& id
     return fail(ErrorKind::kConflict, id + " does not run");
   }
   return {};
+}
+
+// The process of `record`, if it is still there: none of an earlier boot of the host is.
+Result<os::Process> process_of(const VmRecord& record) {
+  DM_ASSIGN(const std::string boot_id, os::boot_id(), "");
+  if (record.boot_id != boot_id) {
+    return fail(ErrorKind::kNotFound, "the host was restarted");
+  }
+  return os::Process::open(record.pid, record.process_start_time);
+}
+
+void kill(const VmRecord& record) {
+  if (auto process = process_of(record)) {
+    process->kill(SIGKILL);
+    (void)process->wait(os::Context::with_timeout(kEndTimeout));
+  }
 }
 
 }  // namespace
@@ -83,8 +100,9 @@ Status Vm::adopt(Clone clone) {
   clone_ = std::move(clone);
   const os::Process& process = clone_.guest->vmm().process();
   publish_guest(clone_.guest);
+  DM_ASSIGN(const std::string boot_id, os::boot_id(), "");
   return files_.write_record(
-      VmRecord{clone_.snapshot, clone_.egress, clone_.user.id(), process.pid(), process.start_time()});
+      VmRecord{clone_.snapshot, clone_.egress, clone_.user.id(), boot_id, process.pid(), process.start_time()});
 }
 
 Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
@@ -274,7 +292,7 @@ Status Vm::terminate() {
 // --- after a restart ---
 
 Status Vm::attach(const VmRecord& record, const os::Context& context) {
-  DM_ASSIGN(os::Process process, os::Process::open(record.pid, record.process_start_time), "");
+  DM_ASSIGN(os::Process process, process_of(record), "");
   clone_.directory = files_.directory();
   clone_.snapshot = record.snapshot;
   clone_.egress = record.egress;
@@ -305,12 +323,6 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
 
 RecoveredVm Vm::recover(const os::Context& context) {
   const std::lock_guard operation(operation_);
-  const auto kill = [](const VmRecord& record) {
-    if (auto process = os::Process::open(record.pid, record.process_start_time)) {
-      process->kill(SIGKILL);
-      (void)process->wait(os::Context::with_timeout(kEndTimeout));
-    }
-  };
   RecoveredVm found{id_, RecoveredVm::State::kGone, {}};
   auto record = files_.read_record();
   if (files_.is_suspended()) {
@@ -321,20 +333,18 @@ RecoveredVm Vm::recover(const os::Context& context) {
     found.state = RecoveredVm::State::kSuspended;
     return found;
   }
-  const VmRecord known = record ? *record : VmRecord();
-  Status attached = record ? attach(*record, context) : Status(fail(std::move(record).error()));
+  Status attached = record ? attach(*record, context) : Status(fail(Error(record.error())));
   if (attached) {
     found.state = RecoveredVm::State::kRunning;
     files_.remove_suspended_files();
     return found;
   }
   log::warning("a VM could not be taken up again", {{"vm", id_}, {"error", attached.error().message()}});
-  found.reason = attached.error().kind() == ErrorKind::kConflict ? attached.error().message()
-                                                                 : "it did not outlive a restart of its host";
+  found.reason = attached.error().message();
   support_.watcher.remove(id_);
   clone_ = Clone();
-  if (known.pid > 0) {
-    kill(known);
+  if (record) {
+    kill(*record);
   }
   (void)os::remove_tree(files_.directory());
   return found;

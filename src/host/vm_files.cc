@@ -37,6 +37,7 @@ Result<VmRecord> VmFiles::read_record() const {
     record.snapshot = json::value_to<std::string>(object.at("snapshot"));
     record.egress = egress_from(std::string_view(object.at("egress").as_string()));
     record.user = object.at("user").to_number<unsigned>();
+    record.boot_id = json::value_to<std::string>(object.at("boot_id"));
     record.pid = object.at("pid").to_number<int>();
     record.process_start_time = object.at("process_start_time").to_number<std::uint64_t>();
     return record;
@@ -50,6 +51,7 @@ Status VmFiles::write_record(const VmRecord& record) const {
                             {"snapshot", record.snapshot.string()},
                             {"egress", to_text(record.egress)},
                             {"user", record.user},
+                            {"boot_id", record.boot_id},
                             {"pid", record.pid},
                             {"process_start_time", record.process_start_time}};
   return os::publish_file(directory_ / "vm.json", json::serialize(object) + "\n", 0600, os::Durability::kVolatile);

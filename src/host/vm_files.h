@@ -25,7 +25,8 @@ struct VmRecord {
   std::filesystem::path snapshot;
   Egress egress = Egress::kInternet;
   unsigned user = 0;
-  int pid = 0;  // 0: none yet
+  std::string boot_id;  // of the host: pid and start time mean nothing after its restart
+  int pid = 0;          // 0: none yet
   std::uint64_t process_start_time = 0;
 };
 

@@ -108,6 +108,14 @@ Result<std::uint32_t> count_online_processors() {
   return count;
 }
 
+Result<std::string> boot_id() {
+  DM_ASSIGN(std::string text, read_file("/proc/sys/kernel/random/boot_id", 64), "");
+  while (!text.empty() && text.back() == '\n') {
+    text.pop_back();
+  }
+  return text;
+}
+
 Result<std::string> kernel_release() {
   utsname names{};
   if (::uname(&names) != 0) {

@@ -35,6 +35,9 @@ Result<std::uint32_t> count_online_processors();
 // Of a list as the kernel prints it: "0-3,8,10-11\n".
 Result<std::uint32_t> count_processors(std::string_view list);
 
+// What the kernel drew at this boot (random(4)): two facts of different boots, such as a process's start time, do not compare.
+Result<std::string> boot_id();
+
 // "6.1.0-18-cloud-amd64" (uname(2)).
 Result<std::string> kernel_release();
 
