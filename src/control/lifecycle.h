@@ -69,6 +69,14 @@ inline constexpr std::array kAllBuildStates = {
     BuildState::kSuccessful,
     BuildState::kFailed,
 };
+inline constexpr std::array kAllConnectorStates = {
+    ConnectorState::kPending,
+    ConnectorState::kActive,
+    ConnectorState::kInactive,
+    ConnectorState::kFailed,
+    ConnectorState::kDeleting,
+    ConnectorState::kDeleteFailed,
+};
 inline constexpr std::array kAllMicrovmStates = {
     MicrovmState::kPending,
     MicrovmState::kRunning,

@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
-#include "control/network_connector_codec.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
 #include "control/tags.h"

@@ -19,11 +19,13 @@ namespace dormouse::control {
 store::ImageRow encode(const Image& image);
 store::VersionRow encode(const ImageVersion& version);
 store::BuildRow encode(const Build& build);
+store::ConnectorRow encode(const NetworkConnector& connector);
 store::MicrovmRow encode(const Microvm& microvm);
 
 Result<Image> decode(const store::ImageRow& row);
 Result<ImageVersion> decode(const store::VersionRow& row);
 Result<Build> decode(const store::BuildRow& row);
+Result<NetworkConnector> decode(const store::ConnectorRow& row);
 Result<Microvm> decode(const store::MicrovmRow& row);
 
 // The answers that client tokens stand for.

@@ -168,7 +168,7 @@ TEST(RecordCodecTest, RowsThatAreNotOursAreDataLoss) {
   EXPECT_EQ(decode(row).error().kind(), ErrorKind::kDataLoss);
   row = encode(full_microvm());
   row.document = "[]";
-  EXPECT_EQ(decode(row).error().message(), "microvm-1: the document is no JSON object");
+  EXPECT_EQ(decode(row).error().message(), "microvm microvm-1: the document is no JSON object");
   row.document = R"({"resumes":"three"})";
   EXPECT_EQ(decode(row).error().message(), "microvm microvm-1: a column or member has a value that is none of ours");
 }

@@ -35,6 +35,7 @@
 #include "proxy/endpoint_server.h"
 #include "proxy/microvms_backend.h"
 #include "proxy/token.h"
+#include "store/database.h"
 #include "store/sqlite_metadata_store.h"
 
 namespace dormouse::daemon {
@@ -147,6 +148,7 @@ struct Daemon::Parts {
   std::unique_ptr<aws::CredentialsFile> credentials;
   std::unique_ptr<proxy::TokenKeyring> keyring;
   std::unique_ptr<TokenIssuer> issuer;
+  std::unique_ptr<store::Database> database;
   std::unique_ptr<store::MetadataStore> metadata;
   std::unique_ptr<artifacts::ObjectStore> objects;
   std::unique_ptr<artifacts::ArtifactFetcher> fetcher;
@@ -177,7 +179,8 @@ Status Daemon::Parts::open_stores(const Options& options) {
   DM_ASSIGN(proxy::TokenKeyring keys, proxy::TokenKeyring::open(directory / "token.key"), "");
   keyring = std::make_unique<proxy::TokenKeyring>(std::move(keys));
   issuer = std::make_unique<TokenIssuer>(*keyring);
-  DM_ASSIGN(metadata, store::open_sqlite_metadata_store(directory / "metadata.sqlite"), "open the metadata");
+  DM_ASSIGN(database, store::Database::open(directory / "metadata.sqlite"), "open the metadata");
+  metadata = store::make_sqlite_metadata_store(*database);
   DM_ASSIGN(objects, artifacts::ObjectStore::open(directory / "artifacts", clock), "open the artifacts");
   DM_ASSIGN(std::optional<artifacts::ForeignS3> foreign, foreign_s3(options), "");
   fetcher = std::make_unique<artifacts::ArtifactFetcher>(*objects, std::move(foreign));

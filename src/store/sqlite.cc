@@ -55,16 +55,17 @@ Status SqliteConnection::execute(const char* sql) {
   return {};
 }
 
-Result<SqliteStatement> SqliteConnection::prepare(const char* sql) {
-  auto& slot = statements_[sql];
-  if (!slot) {
+Result<SqliteStatement> SqliteConnection::prepare(std::string_view sql) {
+  auto found = statements_.find(sql);
+  if (found == statements_.end()) {
     sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+    const int size = static_cast<int>(sql.size());
+    if (sqlite3_prepare_v3(handle_, sql.data(), size, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
       return fail(last_error(sql));
     }
-    slot.reset(statement);
+    found = statements_.emplace(sql, statement).first;
   }
-  return SqliteStatement(*this, slot.get());
+  return SqliteStatement(*this, found->second.get());
 }
 
 std::int64_t SqliteConnection::changes() const { return sqlite3_changes64(handle_); }

@@ -35,8 +35,8 @@ class SqliteConnection {
   // Runs statements without parameters or rows, separated by semicolons.
   Status execute(const char* sql);
 
-  // The statement for `sql`, whose text must live as long as the connection (a literal). At most one use at a time.
-  Result<SqliteStatement> prepare(const char* sql);
+  // The statement for `sql`. At most one use of the same text at a time.
+  Result<SqliteStatement> prepare(std::string_view sql);
 
   // Rows that the last INSERT, UPDATE or DELETE changed.
   std::int64_t changes() const;
@@ -52,7 +52,7 @@ class SqliteConnection {
   };
 
   sqlite3* handle_;
-  std::map<const char*, std::unique_ptr<sqlite3_stmt, Finalizer>> statements_;
+  std::map<std::string, std::unique_ptr<sqlite3_stmt, Finalizer>, std::less<>> statements_;  // by their text
 };
 
 // One use of a prepared statement: bind in order, step, read columns in order. Resets when destroyed.

@@ -32,14 +32,19 @@ class SqliteMetadataStoreTest : public testing::Test {
     reopen();
   }
   ~SqliteMetadataStoreTest() override {
-    store.reset();
+    close();
     std::filesystem::remove_all(directory);
   }
   void reopen() {
-    store.reset();
-    auto opened = open_sqlite_metadata_store(file());
+    close();
+    auto opened = Database::open(file());
     ASSERT_TRUE(opened) << opened.error().message();
-    store = *std::move(opened);
+    database = *std::move(opened);
+    store = make_sqlite_metadata_store(*database);
+  }
+  void close() {
+    store.reset();
+    database.reset();
   }
   std::filesystem::path file() const { return directory / "metadata.sqlite"; }
 
@@ -107,6 +112,7 @@ class SqliteMetadataStoreTest : public testing::Test {
   }
 
   std::filesystem::path directory;
+  std::unique_ptr<Database> database;
   std::unique_ptr<MetadataStore> store;
 };
 
@@ -343,19 +349,19 @@ TEST_F(SqliteMetadataStoreTest, SweepRemovesOnlyWhatEndedLongAgo) {
 
 TEST_F(SqliteMetadataStoreTest, FileThatIsNoDatabaseIsDataLoss) {
   std::ofstream(directory / "other") << std::string(8192, 'x');
-  const auto refused = open_sqlite_metadata_store(directory / "other");
+  const auto refused = Database::open(directory / "other");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind(), ErrorKind::kDataLoss) << refused.error().message();
 }
 
 TEST_F(SqliteMetadataStoreTest, DatabaseOfANewerProgramIsRefusedWithTheRemedy) {
-  store.reset();
+  close();
   {
     auto connection = SqliteConnection::open(file(), SqliteConnection::Mode::kReadWriteCreate);
     ASSERT_TRUE(connection);
     ASSERT_TRUE((*connection)->execute("INSERT INTO schema_version (version) VALUES (99)"));
   }
-  const auto refused = open_sqlite_metadata_store(file());
+  const auto refused = Database::open(file());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
   EXPECT_EQ(refused.error().message(),

@@ -83,11 +83,12 @@ ControlFixture::~ControlFixture() {
 }
 
 void ControlFixture::construct() {
-  auto opened = store::open_sqlite_metadata_store(directory.path() / "metadata.sqlite");
+  auto opened = store::Database::open(directory.path() / "metadata.sqlite");
   if (!opened) {
     throw std::runtime_error(opened.error().message());
   }
-  metadata = *std::move(opened);
+  database = *std::move(opened);
+  metadata = store::make_sqlite_metadata_store(*database);
   world.reset(new control::World{clock, host, *metadata, artifacts, directory.path()});
   connectors = std::make_unique<control::NetworkConnectors>(*world);
   connectors->on_change([this](const control::NetworkConnector&) {
@@ -111,6 +112,7 @@ void ControlFixture::restart() {
   connectors.reset();
   world.reset();
   metadata.reset();
+  database.reset();
   construct();
 }
 

@@ -19,6 +19,7 @@
 #include "control/microvms.h"
 #include "control/network_connectors.h"
 #include "control/world.h"
+#include "store/database.h"
 #include "store/metadata_store.h"
 #include "support/fake_clock.h"
 #include "support/fake_host.h"
@@ -97,6 +98,7 @@ class ControlFixture {
   FakeHost host;
   FakeArtifacts artifacts;
   StateLog states;
+  std::unique_ptr<store::Database> database;
   std::unique_ptr<store::MetadataStore> metadata;
   std::unique_ptr<control::World> world;
   std::unique_ptr<control::Images> images;
