@@ -24,9 +24,8 @@ Status check_image_in(SqliteConnection& connection, const Changes::ImageIn& cond
 }
 
 Status check_image_unused(SqliteConnection& connection, const std::string& arn) {
-  DM_ASSIGN(const auto microvm,
-            find_one<MicrovmRow>(connection, "WHERE image_arn = ? AND terminated = 0 LIMIT 1", arn),
-            "");
+  DM_ASSIGN(
+      const auto microvm, find_one<MicrovmRow>(connection, "WHERE image_arn = ? AND terminated = 0 LIMIT 1", arn), "");
   if (microvm) {
     return fail(ErrorKind::kConflict, fmt::format("image {} is used by {}", arn, microvm->microvm_id));
   }
@@ -49,11 +48,12 @@ Status check_version_active(SqliteConnection& connection, const VersionKey& key)
 }
 
 Status check_version_unused(SqliteConnection& connection, const VersionKey& key) {
-  DM_ASSIGN(
-      const auto microvm,
-      find_one<MicrovmRow>(
-          connection, "WHERE image_arn = ? AND image_version = ? AND terminated = 0 LIMIT 1", key.image_arn, key.version),
-      "");
+  DM_ASSIGN(const auto microvm,
+            find_one<MicrovmRow>(connection,
+                                 "WHERE image_arn = ? AND image_version = ? AND terminated = 0 LIMIT 1",
+                                 key.image_arn,
+                                 key.version),
+            "");
   if (microvm) {
     return fail(ErrorKind::kConflict,
                 fmt::format("version {} of {} is used by {}", key.version, key.image_arn, microvm->microvm_id));

@@ -41,7 +41,7 @@ template <typename Row>
 struct Table {
   std::string name;
   std::vector<Column<Row>> columns;
-  std::string Row::*listed_by = nullptr;   // column of the key that orders a listing, after created_at
+  std::string Row::* listed_by = nullptr;  // column of the key that orders a listing, after created_at
   std::string replaced_only_if = "1 = 1";  // condition for put() to change a row that is there
 
   std::string select(std::string_view rest) const {
