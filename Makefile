@@ -39,7 +39,7 @@ test-asan: build  ## every test under the address and undefined-behaviour saniti
 bench: PRESET = release
 bench: TARGETS = dormoused dormouse
 bench: build  ## the benchmarks: JSON under build/bench
-	tools/setup test
+	tools/setup test bench
 	bench/run --build-dir build/$(PRESET) $(ARGS)
 
 check:  ## formatting, layers, house rules, shell scripts

@@ -190,7 +190,7 @@ class Vm:
                 raise Ended(f"{self.id} is terminated: {record.get('stateReason')}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.id} is {record['state']}, not {state}, after {seconds} s")
-            time.sleep(POLL_SECONDS / 5)
+            time.sleep(POLL_SECONDS / 20)
 
     def suspend(self, wait=True):
         self.machine.microvms.suspend_microvm(microvmIdentifier=self.id)

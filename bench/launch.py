@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launches: one at a time, eight at once, with the page cache dropped; and the cold boot of the same image."""
+
+import concurrent.futures
+import os
+import pathlib
+import time
+
+from bench.measure import Goal
+from tests.support.machine import WAKES
+
+AT_ONCE = 8
+
+
+def launch(machine, arn):
+    """A VM, from RunMicrovm to the first 200 through its endpoint with its token."""
+    vm = machine.run(arn, wait=False, idlePolicy=WAKES)
+    vm.json()  # the endpoint holds the request until the VM runs
+    return vm
+
+
+def drop_page_cache():
+    """False where this machine does not let us."""
+    os.sync()
+    try:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("1\n")
+        return True
+    except OSError:
+        return False
+
+
+def measure(machine, arn, series, options):
+    skipped = []
+    for _ in range(options.vms):
+        vm = series.measure("launch to first 200", lambda: launch(machine, arn))
+        if vm:
+            series.measure("request to a running VM", vm.json)
+            series.measure("terminate", vm.terminate)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in range(max(1, options.vms // AT_ONCE)):
+            name = f"launch to first 200, {AT_ONCE} at once"
+            vms = list(pool.map(lambda _: series.measure(name, lambda: launch(machine, arn)), range(AT_ONCE)))
+            for vm in filter(None, vms):
+                vm.terminate()
+    for _ in range(max(1, options.vms // 10)):
+        if not drop_page_cache():
+            skipped.append("launch with the page cache dropped: this machine does not allow it")
+            break
+        vm = series.measure("launch to first 200, page cache dropped", lambda: launch(machine, arn))
+        if vm:
+            vm.terminate()
+        time.sleep(1)  # the stock made ahead is warm again
+    return {"skipped": skipped}
+
+
+def goals(series):
+    operations = series.summary()
+    launches = operations.get("launch to first 200", {"count": 0})
+    at_once = operations.get(f"launch to first 200, {AT_ONCE} at once", {"count": 0})
+    if not launches["count"]:
+        return []
+    found = [
+        Goal("launch to first 200, p50", launches["median"] * 1000, 60, "ms"),
+        Goal("launch to first 200, p99", launches["p99"] * 1000, 200, "ms"),
+    ]
+    cold = series.median("cold boot to first 200")
+    if cold:
+        ratio = launches["median"] / cold
+        found.append(Goal("launch / cold boot of the same image, medians", ratio, 1 / 30, "", bound=True))
+        found.append(Goal("launch / cold boot of the same image, medians", ratio, 1 / 80, ""))
+    runc = series.median("runc: start to first 200")
+    if runc:
+        found.append(Goal("launch / runc starting the same container, medians", launches["median"] / runc, 1 / 3, ""))
+    if at_once["count"]:
+        ratio = at_once["p99"] / launches["p99"]
+        found.append(Goal(f"{AT_ONCE} at once / one at a time, p99", ratio, 4, ""))
+    return found

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Suspensions by dirty set, and what wakes a VM again."""
+
+from bench import subject
+from bench.launch import launch
+from bench.measure import Goal
+
+DIRTY_MIB = (1, 32, 256)
+SLACK_BYTES = 256 << 10  # over the dirty pages: device state, index
+
+
+def measure(machine, arn, series, options):
+    """Also: bytes written by each suspension, over the pages that the kernel says were private to the VM before."""
+    written = {mib: [] for mib in DIRTY_MIB}
+    excess = []
+    disk = []
+    for mib in DIRTY_MIB:
+        vm = series.measure("launch for the suspensions", lambda: launch(machine, arn))
+        if not vm:
+            continue
+        files = machine.daemon.data_dir / "microvms" / vm.id
+        memory = memory_file(machine, vm)
+        for _ in range(options.suspensions):
+            vm.json(path=f"/dirty?mib={mib}")
+            private = subject.private_guest_kib(vm.vmm()[0], memory) * 1024
+            series.measure(f"suspend until durable, {mib} MiB dirtied", vm.suspend)
+            size = sum((files / name).stat().st_size for name in ("pages", "state"))
+            written[mib].append(size)
+            excess.append(size - private)
+            disk.append(subject.disk_bytes(files))
+            series.measure(f"request to a suspended VM, {mib} MiB", vm.json)
+            series.measure("suspend again at once", vm.suspend)
+            series.measure(f"resume to first 200, {mib} MiB", lambda: (vm.resume(), vm.json()))
+        vm.terminate()
+    return {"bytes_written": written, "bytes_over_private_pages": excess, "disk_bytes_suspended": disk}
+
+
+def memory_file(machine, vm):
+    """The template's memory that the VM's process has mapped."""
+    for line in open(f"/proc/{vm.vmm()[0]}/maps"):
+        if line.rstrip().endswith("/memory"):
+            return line.split(None, 5)[5].rstrip()
+    raise LookupError(f"{vm.id} has no template mapped")
+
+
+def goals(series, measured):
+    found = []
+    operations = series.summary()
+    for mib, limit in ((1, 25), (32, 75)):
+        values = operations.get(f"suspend until durable, {mib} MiB dirtied", {"count": 0})
+        if values["count"]:
+            found.append(Goal(f"suspend until durable, {mib} MiB dirtied, p50", values["median"] * 1000, limit, "ms"))
+    for what in ("request to a suspended VM", "resume to first 200"):
+        values = operations.get(f"{what}, 1 MiB", {"count": 0})
+        if values["count"]:
+            found.append(Goal(f"{what}, p50", values["median"] * 1000, 80, "ms"))
+            found.append(Goal(f"{what}, p99", values["p99"] * 1000, 250, "ms"))
+    if measured["bytes_over_private_pages"]:
+        over = max(measured["bytes_over_private_pages"]) / 1024
+        found.append(Goal("bytes written over the dirty pages, largest", over, SLACK_BYTES / 1024, "KiB", bound=True))
+    return found
