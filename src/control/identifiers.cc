@@ -65,6 +65,9 @@ std::string image_arn(const Caller& caller, std::string_view name) {
 Answer<std::string> accept_image_identifier(const Caller& caller,
                                             const std::string& identifier,
                                             ImageOperation operation) {
+  if (caller.image_names && !identifier.starts_with("arn:")) {
+    return image_arn(caller, identifier);
+  }
   if (operation == ImageOperation::kRunMicrovm && !identifier.starts_with("arn:")) {
     return refuse(ServiceErrorKind::kValidation, "Malformed ARN - doesn't start with 'arn:'");
   }
@@ -96,6 +99,8 @@ std::vector<std::string> managed_image_arns(const std::string& region) {
   }
   return arns;
 }
+
+std::vector<std::string_view> accepted_architectures() { return {"X86_64", "ARM_64"}; }
 
 std::vector<std::string> managed_image_versions() { return {std::string(kManagedVersion)}; }
 

@@ -16,11 +16,13 @@ namespace dormouse::control {
 struct Caller {
   std::string account;
   std::string region;
+  bool image_names = false;  // images may be named by their bare names too
 };
 
 std::string image_arn(const Caller& caller, std::string_view name);
 
-// The image ARN that `identifier` is. Only whole ARNs are accepted; operations differ in how they say so.
+// The image ARN that `identifier` is. Only whole ARNs are accepted, or names of the caller's images where `caller` has it so;
+// operations differ in how they refuse others.
 enum class ImageOperation { kOnImage, kRunMicrovm };
 Answer<std::string> accept_image_identifier(const Caller& caller,
                                             const std::string& identifier,
@@ -35,6 +37,8 @@ std::string normalized_version(const std::string& version);
 std::vector<std::string> managed_image_arns(const std::string& region);
 // Bare integers, newest first, as listings show them.
 std::vector<std::string> managed_image_versions();
+// Architectures that an image may be asked for; the first is what it is built for.
+std::vector<std::string_view> accepted_architectures();
 // Checks a base image and resolves its version to the echoed form: "1.0".
 Answer<std::string> resolve_base_version(const Caller& caller, const std::string& arn, const std::string* version);
 

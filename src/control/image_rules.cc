@@ -93,12 +93,13 @@ Answer<void> check_size(const ImageSpecification& specification) {
 }
 
 Answer<void> check_architectures(const std::vector<std::string>& architectures) {
+  const std::vector<std::string_view> accepted = accepted_architectures();
   for (const std::string& architecture : architectures) {
-    if (architecture != "ARM_64" && architecture != "X86_64") {
-      return refuse(
-          ServiceErrorKind::kValidation,
-          fmt::format("The architecture '{}' is not supported. Supported architectures are: [ARM_64, X86_64].",
-                      architecture));
+    if (std::find(accepted.begin(), accepted.end(), architecture) == accepted.end()) {
+      return refuse(ServiceErrorKind::kValidation,
+                    fmt::format("The architecture '{}' is not supported. Supported architectures are: [{}].",
+                                architecture,
+                                fmt::join(accepted, ", ")));
     }
   }
   return {};

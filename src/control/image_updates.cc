@@ -56,7 +56,7 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
                                                        const std::string& identifier,
                                                        const ImageSpecification& specification,
                                                        const Repeatable& repeatable) {
-  const Caller caller{account, world.region};
+  const Caller caller{account, world.region, world.image_names};
   const auto arn = accept_image_identifier(caller, identifier);
   if (!arn) {
     return tl::unexpected(arn.error());
@@ -64,10 +64,6 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
   const auto resolved = resolve_specification(caller, specification);
   if (!resolved) {
     return tl::unexpected(resolved.error());
-  }
-  const auto& connectors = *resolved->egress_network_connectors;
-  if (const auto checked = check_customer_connectors(world, caller, connectors); !checked) {
-    return tl::unexpected(checked.error());
   }
   const std::lock_guard lock(mutex_);
   if (auto replayed = replay(account, repeatable); !replayed || *replayed) {
@@ -78,6 +74,10 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
     return tl::unexpected(image.error());
   }
   if (const auto checked = check_changeable(*image, "update"); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  const auto& connectors = *resolved->egress_network_connectors;
+  if (const auto checked = check_customer_connectors(world, caller, connectors); !checked) {
     return tl::unexpected(checked.error());
   }
   if (const auto reason = world.host.cannot_hold(size_of(*resolved))) {

@@ -67,7 +67,7 @@ Images::Implementation::Implementation(World& the_world)
       deletions_({1, 100'000}) {}
 
 Answer<Image> Images::Implementation::find(const std::string& account, const std::string& identifier) const {
-  const auto arn = accept_image_identifier({account, world.region}, identifier);
+  const auto arn = accept_image_identifier({account, world.region, world.image_names}, identifier);
   if (!arn) {
     return tl::unexpected(arn.error());
   }
@@ -203,16 +203,16 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   if (!resolved) {
     return tl::unexpected(resolved.error());
   }
-  const auto& connectors = *resolved->egress_network_connectors;
-  if (const auto checked = check_customer_connectors(world, caller, connectors); !checked) {
-    return tl::unexpected(checked.error());
-  }
   if (const auto checked = check_tag_count(tags.value_or(Tags())); !checked) {
     return tl::unexpected(checked.error());
   }
   const std::lock_guard lock(mutex_);
   if (auto replayed = replay(account, repeatable); !replayed || *replayed) {
     return std::move(replayed).map([](std::optional<Created> created) { return *std::move(created); });
+  }
+  const auto& connectors = *resolved->egress_network_connectors;
+  if (const auto checked = check_customer_connectors(world, caller, connectors); !checked) {
+    return tl::unexpected(checked.error());
   }
   const auto same_name = world.metadata.image_by_name(account, name);
   if (!same_name) {

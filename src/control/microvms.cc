@@ -253,7 +253,7 @@ Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
 Answer<Microvm> Microvms::Implementation::run(const std::string& account,
                                               const RunRequest& request,
                                               const std::string& digest) {
-  const Caller caller{account, world.region};
+  const Caller caller{account, world.region, world.image_names};
   const auto arn = accept_image_identifier(caller, request.image_identifier, ImageOperation::kRunMicrovm);
   if (!arn) {
     return tl::unexpected(arn.error());
@@ -449,7 +449,8 @@ Answer<Page<Microvm>> Microvms::list(const std::string& account,
                                      const std::optional<std::string>& after) const {
   store::MetadataStore::MicrovmFilter by;
   if (filter.image_identifier) {
-    auto arn = accept_image_identifier({account, implementation_->world.region}, *filter.image_identifier);
+    const World& world = implementation_->world;
+    auto arn = accept_image_identifier({account, world.region, world.image_names}, *filter.image_identifier);
     if (!arn) {
       return tl::unexpected(arn.error());
     }

@@ -57,6 +57,7 @@ class World {
   SuspendHookFailure suspend_hook_failure = SuspendHookFailure::kKeepRunning;
   host::Egress customer_egress = host::Egress::kNone;    // of VMs and builds with customer connectors alone
   std::chrono::milliseconds connector_settle_time{200};  // after which a connector is ACTIVE, or gone
+  bool image_names = false;  // images may be named by their bare names too, not by ARN alone
   Quotas quotas{};
   std::size_t microvm_workers = 32;  // launches, suspensions, resumptions and hooks under way at once
 };

@@ -203,6 +203,7 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   world->suspend_hook_failure = options.suspend_hook_failure == "terminate" ? control::SuspendHookFailure::kTerminate
                                                                             : control::SuspendHookFailure::kKeepRunning;
   world->customer_egress = options.customer_egress == "internet" ? host::Egress::kInternet : host::Egress::kNone;
+  world->image_names = options.image_names;
   if (options.quotas == "aws") {
     world->quotas = control::aws_quotas();
   }
@@ -223,6 +224,7 @@ Status Daemon::Parts::listen(const Options& options) {
   api::Api::Options api_options;
   api_options.region = options.region;
   api_options.rates = world->quotas.rates;
+  api_options.run_hook_payload_bytes_max = options.run_hook_payload_max;
   DM_ASSIGN(api_options.page_token_key, lasting_secret(options.data_directory / "page-token.key"), "");
   api = std::make_unique<api::Api>(parts, std::move(api_options));
 

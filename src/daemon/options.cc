@@ -70,6 +70,10 @@ void declare(CLI::App& app, Options& options) {
                  "What becomes of a VM whose /suspend hook fails: keep-running or terminate")
       ->check(CLI::IsMember({"keep-running", "terminate"}))
       ->capture_default_str();
+  app.add_option("--run-hook-payload-max", options.run_hook_payload_max, "Bytes of a runHookPayload")
+      ->check(CLI::Range(4096, 65'536))
+      ->capture_default_str();
+  app.add_flag("--image-names", options.image_names, "Take the bare names of images wherever their ARNs are asked for");
   app.add_option("--quotas",
                  options.quotas,
                  "What each account may have and do: none (the host is the bound) or aws (the service's numbers)")

@@ -36,6 +36,8 @@ struct Options {
   std::string quotas = "none";
   std::string customer_egress = "none";
   std::string suspend_hook_failure = "keep-running";
+  int run_hook_payload_max = 4096;
+  bool image_names = false;
   std::optional<std::string> s3_endpoint;  // of another S3, for artifacts in buckets that are not here
   std::optional<std::string> s3_region;
   std::optional<std::filesystem::path> s3_credentials;  // AWS shared-credentials file, profile default
