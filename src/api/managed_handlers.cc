@@ -35,6 +35,11 @@ json::object members_of(const ManagedImage& image) {
   members["status"] = "AVAILABLE";
   members["createdAt"] = aws::to_epoch_seconds(kCreated);
   members["updatedAt"] = aws::to_epoch_seconds(kCreated);
+  json::array architectures;  // what CreateMicrovmImage takes
+  for (const std::string_view architecture : control::accepted_architectures()) {
+    architectures.push_back(json::object{{"architecture", architecture}});
+  }
+  members["supportedCpuConfigurations"] = std::move(architectures);
   return members;
 }
 

@@ -382,6 +382,7 @@ constexpr Member kManagedVersionMembers[] = {
     {"status", &kManagedStatus},
     {"createdAt", &kTimestamp, kRequired},
     {"updatedAt", &kTimestamp},
+    {"supportedCpuConfigurations", &kCpuList},
 };
 constexpr Shape kManagedVersion = structure("ManagedMicrovmImageVersion", kManagedVersionMembers);
 constexpr Shape kManagedVersionList = list("ManagedMicrovmImageVersionList", kManagedVersion);

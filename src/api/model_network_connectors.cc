@@ -161,9 +161,25 @@ constexpr std::string_view kGetErrors[] = {
     "TooManyRequestsException",
     "ValidationException",
 };
-constexpr std::string_view kWriteErrors[] = {
+constexpr std::string_view kCreateErrors[] = {
     "InvalidParameterValueException",
     "NetworkConnectorLimitExceededException",
+    "ResourceConflictException",
+    "ServiceException",
+    "TooManyRequestsException",
+    "ValidationException",
+};
+constexpr std::string_view kUpdateErrors[] = {
+    "InvalidParameterValueException",
+    "NetworkConnectorLimitExceededException",
+    "ResourceConflictException",
+    "ResourceNotFoundException",
+    "ServiceException",
+    "TooManyRequestsException",
+    "ValidationException",
+};
+constexpr std::string_view kDeleteErrors[] = {
+    "InvalidParameterValueException",
     "ResourceConflictException",
     "ResourceNotFoundException",
     "ServiceException",
@@ -176,10 +192,10 @@ constexpr std::string_view kOne = "/2026-04-04/network-connectors/{Identifier}";
 
 // clang-format off
 constexpr Operation kOperations[] = {
-    {"CreateNetworkConnector", "POST", kAll, 202, &kCreate, &kConnector, kWriteErrors, &kProtocol},
+    {"CreateNetworkConnector", "POST", kAll, 202, &kCreate, &kConnector, kCreateErrors, &kProtocol},
     {"GetNetworkConnector", "GET", kOne, 200, &kGet, &kDescribed, kGetErrors, &kProtocol},
-    {"UpdateNetworkConnector", "PUT", kOne, 202, &kUpdate, &kUpdated, kWriteErrors, &kProtocol},
-    {"DeleteNetworkConnector", "DELETE", kOne, 202, &kDelete, &kConnector, kWriteErrors, &kProtocol},
+    {"UpdateNetworkConnector", "PUT", kOne, 202, &kUpdate, &kUpdated, kUpdateErrors, &kProtocol},
+    {"DeleteNetworkConnector", "DELETE", kOne, 202, &kDelete, &kConnector, kDeleteErrors, &kProtocol},
     {"ListNetworkConnectors", "GET", kAll, 200, &kList, &kListed, kListErrors, &kProtocol},
 };
 // clang-format on
