@@ -50,6 +50,7 @@ class Api final : public net::Handler {
     std::string region = "us-east-1";
     std::string page_token_key;  // secret; empty: a random one, so that page tokens end with the process
     std::map<std::string, control::Rate, std::less<>> rates{};  // per account and operation
+    std::int64_t run_hook_payload_bytes_max = 4096;
   };
 
   Api(Parts parts, Options options);

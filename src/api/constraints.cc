@@ -159,7 +159,7 @@ class Constraints::Patterns {
 // One check of one input.
 class Constraints::Walk {
  public:
-  explicit Walk(const Patterns& patterns) : patterns_(patterns) {}
+  Walk(const Patterns& patterns, const Maxima& maxima) : patterns_(patterns), maxima_(maxima) {}
 
   void structure(const Shape& shape, const json::object& object, const std::string& path) {
     for (const Member& member : shape.members) {
@@ -195,7 +195,11 @@ class Constraints::Walk {
   }
 
   // The constraints of the shape itself that `value` breaks.
-  std::vector<std::string> broken(const Shape& shape, const json::value& value) const {
+  std::vector<std::string> broken(const Shape& declared, const json::value& value) const {
+    Shape shape = declared;
+    if (const auto maximum = maxima_.find(declared.name); maximum != maxima_.end()) {
+      shape.maximum = maximum->second;
+    }
     std::vector<std::string> sentences;
     if (shape.maximum != kNoMaximum || shape.minimum != kNoMinimum) {
       const std::int64_t size = is_number(shape) ? value.get_int64() : size_of(shape, value);
@@ -290,14 +294,15 @@ class Constraints::Walk {
   }
 
   const Patterns& patterns_;
+  const Maxima& maxima_;
   std::vector<std::string> violations_;
 };
 
-Constraints::Constraints() : patterns_(std::make_unique<Patterns>()) {}
+Constraints::Constraints(Maxima maxima) : patterns_(std::make_unique<Patterns>()), maxima_(std::move(maxima)) {}
 Constraints::~Constraints() = default;
 
 std::optional<std::string> Constraints::check(const Shape& shape, const json::object& input) const {
-  Walk walk(*patterns_);
+  Walk walk(*patterns_, maxima_);
   walk.structure(shape, input, "");
   return walk.message();
 }

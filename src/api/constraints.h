@@ -2,6 +2,9 @@
 
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +28,11 @@ class Constraints {
  public:
   static constexpr std::size_t kViolationsMax = 100;
 
-  Constraints();  // throws std::logic_error if a pattern of the model is no regular expression
+  // Maxima by name of the shape, where they are not the model's.
+  using Maxima = std::map<std::string, std::int64_t, std::less<>>;
+
+  explicit Constraints(
+      Maxima maxima = {});  // throws std::logic_error if a pattern of the model is no regular expression
   ~Constraints();
   Constraints(const Constraints&) = delete;
   Constraints& operator=(const Constraints&) = delete;
@@ -37,6 +44,7 @@ class Constraints {
   class Patterns;
   class Walk;
   std::unique_ptr<const Patterns> patterns_;
+  const Maxima maxima_;
 };
 
 }  // namespace dormouse::api

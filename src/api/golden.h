@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -27,6 +28,19 @@ inline constexpr const char* kAbsentVm = "/2025-09-09/microvms/microvm-0badc0de-
 inline constexpr const char* kConnectors = "/2026-04-04/network-connectors";
 inline const std::string kTagsPath = "/2017-03-31/tags/";
 
+// Runs of one character that are there for their length alone: "<4097 x>".
+inline std::string without_runs(const std::string& text) {
+  constexpr std::size_t kRunMin = 100;
+  std::string result;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find_first_not_of(text[begin], begin), text.size());
+    const std::size_t length = end - begin;
+    result += length < kRunMin ? text.substr(begin, length) : fmt::format("<{} {}>", length, text[begin]);
+    begin = end;
+  }
+  return result;
+}
+
 inline std::string normalized(std::string text) {
   static const std::pair<std::regex, const char*> kNames[] = {
       {std::regex("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"},
@@ -39,7 +53,7 @@ inline std::string normalized(std::string text) {
   for (const auto& [pattern, name] : kNames) {
     text = std::regex_replace(text, pattern, name);
   }
-  return text;
+  return without_runs(text);
 }
 
 inline std::string written(const TestRequest& request) {

@@ -123,6 +123,14 @@ TEST_F(GoldenTest, NetworkConnectorRefusals) {
   post("token_conflict", connect("other", "", "token-net").body);
   check("GetNetworkConnector/missing", get(std::string(kConnectors) + "/nc-absent"));
   check("GetNetworkConnector/too_long", get(std::string(kConnectors) + "/" + std::string(141, 'a')));
+  const std::string absent = "arn:aws:lambda:us-east-1:000000000000:network-connector:nc-absent";
+  check("CreateMicrovmImage/missing_connector",
+        create(TestWorld::image_body("demo", ",\"egressNetworkConnectors\":[\"" + absent + "\"]")));
+  ASSERT_TRUE(world.control.wait_for_connectors(1));
+  check("UpdateNetworkConnector/no_protocol",
+        {"PUT",
+         std::string(kConnectors) + "/net",
+         R"({"Configuration":{"VpcEgressConfiguration":{"SubnetIds":["subnet-1"]}}})"});
   check("UpdateNetworkConnector/missing", {"PUT", std::string(kConnectors) + "/nc-absent", "{}"});
   check("UpdateNetworkConnector/bad_role", {"PUT", std::string(kConnectors) + "/net", R"({"OperatorRole":"me"})"});
   check("DeleteNetworkConnector/missing", {"DELETE", std::string(kConnectors) + "/nc-absent", ""});
@@ -147,9 +155,31 @@ TEST(GoldenQuotasTest, RefusalsOfTheServicesNumbers) {
   for (int call = 0; call < 2; ++call) {
     world.send({"POST", std::string(kAbsentVm) + "/suspend", ""});
   }
-  check("SuspendMicrovm/throttled", {"POST", std::string(kAbsentVm) + "/suspend", ""});
+  check("SuspendMicrovm/throttled_by_quota", {"POST", std::string(kAbsentVm) + "/suspend", ""});
   world.control.clock.advance(std::chrono::milliseconds(500));
   EXPECT_EQ(world.send({"POST", std::string(kAbsentVm) + "/suspend", ""}).status, 404);
+}
+
+TEST(GoldenQuotasTest, RefusalsOfBuildsAndVersions) {
+  control::Quotas quotas;
+  quotas.concurrent_builds = 1;
+  quotas.versions_per_image = 2;
+  TestWorld world(quotas);
+  const auto check = [&](const std::string& name, const TestRequest& request) {
+    const net::Response response = world.send(request);
+    compare(name + ".request", written(request));
+    compare(name + ".response", written(response));
+  };
+  world.create_image("demo");
+  world.host().hold(test::FakeHost::Call::kBuild);
+  world.send(create(TestWorld::image_body("building")));
+  check("CreateMicrovmImage/build_quota", create(TestWorld::image_body("other")));
+  check("UpdateMicrovmImage/build_quota", update("demo"));
+  world.host().release(test::FakeHost::Call::kBuild);
+  ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 2));
+  world.send(update("demo"));
+  ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 3));
+  check("UpdateMicrovmImage/version_quota", update("demo"));
 }
 
 }  // namespace

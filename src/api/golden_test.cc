@@ -280,6 +280,14 @@ TEST_F(GoldenTest, RunMicrovmRefusesWhatTheServiceForbids) {
   world.create_image("demo");
   check("RunMicrovm/missing_image", run(run_body("absent")));
   check("RunMicrovm/missing_version", run(run_body("demo", R"(,"imageVersion":"2.0")")));
+  world.run_microvm(TestWorld::image_arn("demo"), R"(,"clientToken":"token-1")");
+  check("RunMicrovm/token_conflict",
+        run(run_body("demo", R"(,"maximumDurationInSeconds":60,"clientToken":"token-1")")));
+  world.host().set_cannot_hold("The host has 2 GiB of memory; a MicroVM of this size needs 8 GiB.");
+  check("RunMicrovm/insufficient_capacity", run(run_body("demo")));
+  check("CreateMicrovmImage/host_too_small", create(TestWorld::image_body("other")));
+  check("UpdateMicrovmImage/host_too_small", update("demo"));
+  world.host().set_cannot_hold(std::nullopt);
   check("RunMicrovm/bare_name", run(R"({"imageIdentifier":"demo"})"));
   check("RunMicrovm/payload_without_hook", run(run_body("demo", R"(,"runHookPayload":"x")")));
   check("RunMicrovm/malformed_connector", run(run_body("demo", R"(,"ingressNetworkConnectors":["http"])")));
@@ -318,6 +326,11 @@ TEST_F(GoldenTest, MicrovmsThroughTheirLife) {
 
 TEST_F(GoldenTest, MissingMicrovms) {
   check("GetMicrovm/missing", get(kAbsentVm));
+  check("DescribeMicrovm/missing", get("/dormouse/2026-11-01/microvms/microvm-absent"));
+  const std::string build =
+      "/dormouse/2026-11-01/images/" + TestWorld::image_arn("absent") + "/versions/1.0/builds/none";
+  check("DescribeBuild/missing", get(build));
+  check("GetBuildLog/missing", get(build + "/log"));
   check("GetMicrovm/malformed_id", get(vm_path("vm-1")));
   check("SuspendMicrovm/missing", {"POST", std::string(kAbsentVm) + "/suspend", ""});
   check("ResumeMicrovm/missing", {"POST", std::string(kAbsentVm) + "/resume", ""});

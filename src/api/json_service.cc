@@ -59,9 +59,13 @@ net::Response JsonService::handle(const Request& request) {
                 {"path", std::string(request.path)},
                 {"request", request.request_id},
                 {"reason", failure.what()}});
-    return to_response(refusal(500,
-                               "InternalServerException",
-                               "An internal error occurred; the daemon's log has the reason under this request's id"));
+    const auto found = route(request.method, request.path);
+    const ErrorDialect dialect = found ? found->operation->protocol->errors : ErrorDialect::kMicrovms;
+    return to_response(
+        service_refusal({control::ServiceErrorKind::kInternalServer,
+                         "An internal error occurred; the daemon's log has the reason under this request's id",
+                         std::nullopt},
+                        dialect));
   }
 }
 

@@ -18,7 +18,8 @@ namespace dormouse::api {
 // the control layer does.
 class JsonService {
  public:
-  explicit JsonService(Backend backend) : backend_(std::move(backend)) {}
+  explicit JsonService(Backend backend, Constraints::Maxima maxima = {})
+      : constraints_(std::move(maxima)), backend_(std::move(backend)) {}
 
   struct Request {
     std::string_view method;

@@ -16,8 +16,7 @@
 #include "api/constraints.h"
 #include "api/decode.h"
 #include "api/operations.h"
-#include "api/shapes.h"
-#include "aws/encoding.h"
+#include "api/schema_examples.h"
 
 namespace dormouse::api {
 namespace {
@@ -25,87 +24,15 @@ namespace {
 namespace json = boost::json;
 using testing::HasSubstr;
 
-// A value that keeps the shape's constraints.
-std::string example_text(const Shape& shape) {
-  if (!shape.values.empty()) {
-    return std::string(shape.values.front());
-  }
-  if (shape.pattern.find(":role/") != std::string_view::npos) {
-    return "arn:aws:iam::000000000000:role/builder";
-  }
-  if (shape.name == "TaggableResource") {
-    return "arn:aws:lambda:us-east-1:000000000000:microvm-image:demo";
-  }
-  if (shape.pattern.starts_with("sg-") || shape.pattern.starts_with("subnet-")) {
-    return std::string(shape.pattern.substr(0, shape.pattern.find('-') + 1)) + "1";
-  }
-  return "a";
-}
-
-json::value example(const Shape& shape) {
-  switch (shape.type) {
-    case Type::kString: return json::value(example_text(shape));
-    case Type::kInteger:
-    case Type::kLong: return std::max<std::int64_t>(shape.minimum, 1);
-    case Type::kBoolean: return true;
-    case Type::kTimestamp: return 1.5;
-    case Type::kList: return json::array{example(*shape.element)};
-    case Type::kMap: {
-      json::object map;
-      map[example_text(*shape.key)] = example(*shape.element);
-      return map;
-    }
-    case Type::kUnion: {
-      json::object members;
-      if (!shape.members.empty()) {
-        members[shape.members.front().name] = example(*shape.members.front().shape);
-      }
-      return members;
-    }
-    case Type::kStructure: {
-      json::object members;
-      for (const Member& member : shape.members) {
-        members[member.name] = example(*member.shape);
-      }
-      return members;
-    }
-  }
-  return nullptr;
-}
-
 // What the wire says about `input`: nothing if it is accepted.
 class Wire {
  public:
   std::string refusal(const Operation& operation, const json::object& input) const {
-    std::string path(operation.uri);
-    std::string query;
-    json::object body;
-    for (const Member& member : operation.input->members) {
-      const json::value* value = input.if_contains(member.name);
-      if (value == nullptr) {
-        continue;
-      }
-      if (member.location == Location::kLabel) {
-        const std::string label = fmt::format("{{{}}}", member.name);
-        path.replace(path.find(label), label.size(), encoded(*value));
-      } else if (member.location == Location::kQuery) {
-        const json::array values = value->is_array() ? value->get_array() : json::array{*value};
-        for (const json::value& one : values) {
-          query += fmt::format("{}{}={}", query.empty() ? "" : "&", member.on_wire(), encoded(one));
-        }
-      } else {
-        body[member.on_wire()] = *value;
-      }
-    }
-    return answer(operation, path, query, json::serialize(body));
+    const Placed placed = place_input(operation, input);
+    return answer(operation, placed.path, placed.query, json::serialize(placed.body));
   }
 
  private:
-  static std::string encoded(const json::value& value) {
-    const std::string text = value.is_string() ? std::string(value.get_string()) : json::serialize(value);
-    return aws::percent_encode(text, aws::Slash::kEncode);
-  }
-
   std::string answer(const Operation& operation,
                      const std::string& path,
                      const std::string& query,

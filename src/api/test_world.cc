@@ -3,6 +3,7 @@
 #include "api/test_world.h"
 
 #include <chrono>
+#include <utility>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -50,7 +51,18 @@ std::string TestTokens::issue_shell(const std::string& microvm_id, const std::st
   return issue(microvm_id, account, {}, expiry) + " shell";
 }
 
-TestWorld::TestWorld(const control::Quotas& quotas)
+namespace {
+
+Api::Options completed(Api::Options options, const control::Quotas& quotas) {
+  options.region = TestWorld::kRegion;
+  options.page_token_key = "page token key";
+  options.rates = quotas.rates;
+  return options;
+}
+
+}  // namespace
+
+TestWorld::TestWorld(const control::Quotas& quotas, Api::Options options)
     : api({*control.images,
            *control.microvms,
            *control.connectors,
@@ -59,7 +71,7 @@ TestWorld::TestWorld(const control::Quotas& quotas)
            control.clock,
            tokens_,
            s3_},
-          {kRegion, "page token key", quotas.rates}),
+          completed(std::move(options), quotas)),
       client(api, credentials_.credential, control.clock) {
   control.world->quotas = quotas;
   control.start();

@@ -34,7 +34,7 @@ class TestWorld {
   static constexpr const char* kAccount = test::ControlFixture::kAccount;
   static constexpr const char* kRegion = "us-east-1";
 
-  explicit TestWorld(const control::Quotas& quotas = {});
+  explicit TestWorld(const control::Quotas& quotas = {}, Api::Options options = {});
 
   net::Response send(const TestRequest& request) { return client.send(request); }
   test::FakeHost& host() { return control.host; }
