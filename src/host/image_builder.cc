@@ -28,6 +28,7 @@
 #include "os/file.h"
 #include "os/host_facts.h"
 #include "os/sparse_copy.h"
+#include "snapshot/checksum.h"
 
 namespace dormouse::host {
 namespace {
@@ -528,6 +529,20 @@ ImageBuilder::Outcome ImageBuilder::poll_hook(const char* name,
 
 // --- snapshot ---
 
+Result<snapshot::SnapshotManifest::Checksums> ImageBuilder::checksums_of(const fs::path& directory) const {
+  snapshot::SnapshotManifest::Checksums checksums;
+  for (const auto& [name, checksum] : {std::pair(snapshot::kMemoryFile, &checksums.memory),
+                                       {snapshot::kStateFile, &checksums.state},
+                                       {snapshot::kDiskFile, &checksums.disk}}) {
+    DM_ASSIGN(const UniqueFd file, os::open_file(directory / name, O_RDONLY), "");
+    DM_ASSIGN(*checksum, snapshot::checksum_of(file), name);
+  }
+  KnownChecksums& base = support_.vm.templates.base_checksums();
+  DM_ASSIGN(checksums.root, base.of(support_.base.root), "");
+  DM_ASSIGN(checksums.containers, base.of(support_.base.containers), "");
+  return checksums;
+}
+
 ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
   const os::Context context = outer.within(kSnapshotTimeout);
   const auto taken = [&]() -> Status {
@@ -564,7 +579,7 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
     manifest.memory_bytes = allocated(staging / snapshot::kMemoryFile);
     manifest.state_bytes = fs::file_size(staging / snapshot::kStateFile);
     manifest.disk_bytes = allocated(staging / snapshot::kDiskFile);
-    DM_ASSIGN(manifest.state_checksum, snapshot::checksum_of(staging / snapshot::kStateFile), "");
+    DM_ASSIGN(manifest.checksums, checksums_of(staging), "");
     DM_TRY(
         os::publish_file(staging / snapshot::kManifestFile, snapshot::encode(manifest), 0444, os::Durability::kDurable),
         "");

@@ -51,6 +51,7 @@ class ImageBuilder {
   Outcome start_container(const os::Context& context);
   Outcome wait_until_ready(const os::Context& context);
   Outcome take_snapshot(const os::Context& context);
+  Result<snapshot::SnapshotManifest::Checksums> checksums_of(const std::filesystem::path& directory) const;
   Outcome validate(const os::Context& context);
 
   Result<std::unique_ptr<Guest>> boot_guest(const char* role,

@@ -180,6 +180,9 @@ void LocalHost::prepare_base() {
       log::warning("managed base", {{"notice", base.notice}});
     }
     DM_ASSIGN(fs::path initramfs, bases_.initramfs(base, options_.program_directory / "dormouse-agent"), "");
+    // Known before the first launch wants to verify them.
+    DM_TRY(templates_.base_checksums().of(base.root), "");
+    DM_TRY(templates_.base_checksums().of(base.containers), "");
     auto support = std::unique_ptr<BuildSupport>(
         new BuildSupport{*vm_support_, bases_, std::move(base), std::move(initramfs), options_.substitute_base});
     const std::lock_guard lock(mutex_);
@@ -221,6 +224,7 @@ Status LocalHost::remove_snapshot(const fs::path& snapshot) {
   if (warm_) {
     warm_->forget(snapshot);
   }
+  templates_.forget(snapshot);
   return os::remove_tree(snapshot);
 }
 

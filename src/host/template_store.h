@@ -33,7 +33,18 @@ struct Template {
   Result<UniqueFd> open_state() const;
 };
 
-// Opens templates, verified, and shares them between the VMs that use them. Thread-safe.
+// Checksums of files that never change, each computed once for as long as this lives. Thread-safe.
+class KnownChecksums {
+ public:
+  Result<std::uint64_t> of(const std::filesystem::path& file);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::uint64_t> known_;  // guarded by mutex_
+};
+
+// Opens templates, verified to the last byte, and shares them between the VMs that use them. The disks of the managed bases, which
+// many templates share, are verified once. Thread-safe.
 class TemplateStore {
  public:
   explicit TemplateStore(const managed_base::ManagedBaseStore& bases) : bases_(bases) {}
@@ -41,10 +52,23 @@ class TemplateStore {
   // kNotFound; kDataLoss when a file does not verify.
   Result<std::shared_ptr<const Template>> open(const std::filesystem::path& directory);
 
+  // The snapshot is removed: nobody opens it any more.
+  void forget(const std::filesystem::path& directory);
+
+  // Of the disks of managed bases; for those who record them.
+  KnownChecksums& base_checksums() { return base_checksums_; }
+
  private:
+  struct Slot {
+    std::mutex loading;                    // held while it is loaded: who else wants it waits, and nobody but them
+    std::weak_ptr<const Template> loaded;  // guarded by `loading`
+  };
+  Result<std::shared_ptr<const Template>> load(const std::filesystem::path& directory);
+
   const managed_base::ManagedBaseStore& bases_;
+  KnownChecksums base_checksums_;
   std::mutex mutex_;
-  std::map<std::string, std::weak_ptr<const Template>> open_;  // guarded by mutex_; by directory
+  std::map<std::string, std::shared_ptr<Slot>> slots_;  // guarded by mutex_; by directory
 };
 
 Result<UniqueFd> duplicate(const UniqueFd& fd);

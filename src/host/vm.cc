@@ -16,6 +16,7 @@
 #include "host/warm_pool.h"
 #include "os/file.h"
 #include "os/host_facts.h"
+#include "snapshot/checksum.h"
 #include "snapshot/guest_memory.h"
 
 namespace dormouse::host {
@@ -140,7 +141,10 @@ Result<SuspendedRecord> Vm::save(Guest& guest, SuspendResult& result, const os::
   DM_TRY(os::sync(state.get(), "device state"), "");
   DM_TRY(os::sync(pages.get(), "pages"), "");
   // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
-  DM_ASSIGN(record.state_checksum, snapshot::checksum_of(files_.state()), "");
+  DM_ASSIGN(const UniqueFd written, os::open_file(files_.state(), O_RDONLY), "");
+  DM_ASSIGN(record.state_checksum, snapshot::checksum_of(written), "");
+  DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
+  DM_ASSIGN(record.overlay_checksum, snapshot::checksum_of(overlay), "");
   result.bytes_written = saved.file_bytes + os::size_of(state.get());
   return record;
 }
@@ -190,11 +194,13 @@ Status Vm::load(Guest& guest, const SuspendedRecord& record, const os::Context& 
                                         std::uint64_t{clone_.source->manifest.model.memory_mib} << 20U),
             "");
   DM_TRY(snapshot::load_pages(memory, pages), "");
-  DM_ASSIGN(const std::uint64_t checksum, snapshot::checksum_of(files_.state()), "");
-  if (checksum != record.state_checksum) {
-    return fail(ErrorKind::kDataLoss, "the device state does not verify");
-  }
+  DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
+  DM_TRY(snapshot::verify(overlay, record.overlay_checksum, "the VM's disk"), "");
   DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_RDONLY), "");
+  DM_TRY(snapshot::verify(state, record.state_checksum, "the VM's device state"), "");
+  if (::lseek(state.get(), 0, SEEK_SET) != 0) {
+    return fail_errno("go to the beginning of the device state");
+  }
   return guest.vmm().load_state(state, context);
 }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "os/file.h"
+#include "snapshot/sealed_json.h"
 
 namespace dormouse::host {
 namespace {
@@ -61,15 +62,14 @@ bool VmFiles::is_suspended() const { return ::access(suspended().c_str(), F_OK) 
 
 Result<SuspendedRecord> VmFiles::read_suspended() const {
   DM_ASSIGN(const std::string text, os::read_file(suspended(), kRecordBytesMax), "");
+  DM_ASSIGN(const json::object object, snapshot::unseal(text, SuspendedRecord::kFormat, "suspended.json"), "");
   try {
-    const json::value value = json::parse(text);
-    const json::object& object = value.as_object();
-    check_format(object, SuspendedRecord::kFormat);
     SuspendedRecord record;
     record.snapshot = json::value_to<std::string>(object.at("snapshot"));
     record.egress = egress_from(std::string_view(object.at("egress").as_string()));
     record.qemu_version = json::value_to<std::string>(object.at("qemu_version"));
     record.state_checksum = object.at("state_checksum").to_number<std::uint64_t>();
+    record.overlay_checksum = object.at("overlay_checksum").to_number<std::uint64_t>();
     record.output_offset = object.at("output_offset").to_number<std::uint64_t>();
     return record;
   } catch (const std::exception& error) {
@@ -83,8 +83,9 @@ Status VmFiles::publish_suspended(const SuspendedRecord& record) const {
                             {"egress", to_text(record.egress)},
                             {"qemu_version", record.qemu_version},
                             {"state_checksum", record.state_checksum},
+                            {"overlay_checksum", record.overlay_checksum},
                             {"output_offset", record.output_offset}};
-  return os::publish_file(suspended(), json::serialize(object) + "\n", 0600, os::Durability::kDurable);
+  return os::publish_file(suspended(), snapshot::seal(object), 0600, os::Durability::kDurable);
 }
 
 Status VmFiles::consume_suspended() const { return os::rename_durably(suspended(), directory_ / "consumed.json"); }

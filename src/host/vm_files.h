@@ -32,12 +32,13 @@ struct VmRecord {
 
 // suspended.json
 struct SuspendedRecord {
-  static constexpr int kFormat = 1;
+  static constexpr int kFormat = 2;
   std::filesystem::path snapshot;
   Egress egress = Egress::kInternet;
   std::string qemu_version;
-  std::uint64_t state_checksum = 0;  // XXH3-64; the pages carry their own
-  std::uint64_t output_offset = 0;   // of the application's output, reported so far
+  std::uint64_t state_checksum = 0;    // snapshot::checksum_of(); the pages carry their own
+  std::uint64_t overlay_checksum = 0;  // likewise
+  std::uint64_t output_offset = 0;     // of the application's output, reported so far
 };
 
 class VmFiles {

@@ -2,12 +2,11 @@
 
 #include "snapshot/manifest.h"
 
-#include <xxhash.h>
-
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "os/file.h"
+#include "snapshot/sealed_json.h"
 
 namespace dormouse::snapshot {
 namespace json = boost::json;
@@ -31,19 +30,19 @@ std::string encode(const SnapshotManifest& manifest) {
       {"memory_bytes", manifest.memory_bytes},
       {"state_bytes", manifest.state_bytes},
       {"disk_bytes", manifest.disk_bytes},
-      {"state_checksum", manifest.state_checksum},
+      {"checksums",
+       {{"memory", manifest.checksums.memory},
+        {"state", manifest.checksums.state},
+        {"disk", manifest.checksums.disk},
+        {"root", manifest.checksums.root},
+        {"containers", manifest.checksums.containers}}},
   };
-  return json::serialize(object) + "\n";
+  return seal(object);
 }
 
 Result<SnapshotManifest> decode_snapshot(const std::string& text) {
+  DM_ASSIGN(const json::object object, unseal(text, SnapshotManifest::kFormat, "the snapshot's manifest"), "");
   try {
-    const json::value value = json::parse(text);
-    const json::object& object = value.as_object();
-    if (const auto format = object.at("format").to_number<int>(); format != SnapshotManifest::kFormat) {
-      return fail(ErrorKind::kInvalidArgument,
-                  fmt::format("snapshot format {}: this version reads format {}", format, SnapshotManifest::kFormat));
-    }
     SnapshotManifest manifest;
     const json::object& machine = object.at("machine").as_object();
     DM_ASSIGN(manifest.model.acceleration,
@@ -61,7 +60,12 @@ Result<SnapshotManifest> decode_snapshot(const std::string& text) {
     manifest.memory_bytes = object.at("memory_bytes").to_number<std::uint64_t>();
     manifest.state_bytes = object.at("state_bytes").to_number<std::uint64_t>();
     manifest.disk_bytes = object.at("disk_bytes").to_number<std::uint64_t>();
-    manifest.state_checksum = object.at("state_checksum").to_number<std::uint64_t>();
+    const json::object& checksums = object.at("checksums").as_object();
+    manifest.checksums.memory = checksums.at("memory").to_number<std::uint64_t>();
+    manifest.checksums.state = checksums.at("state").to_number<std::uint64_t>();
+    manifest.checksums.disk = checksums.at("disk").to_number<std::uint64_t>();
+    manifest.checksums.root = checksums.at("root").to_number<std::uint64_t>();
+    manifest.checksums.containers = checksums.at("containers").to_number<std::uint64_t>();
     return manifest;
   } catch (const std::exception& error) {
     return fail(ErrorKind::kDataLoss, std::string("snapshot manifest: ") + error.what());
@@ -71,11 +75,6 @@ Result<SnapshotManifest> decode_snapshot(const std::string& text) {
 Result<SnapshotManifest> read_snapshot(const std::filesystem::path& directory) {
   DM_ASSIGN(const std::string text, os::read_file(directory / kManifestFile, 1U << 20U), "snapshot");
   return decode_snapshot(text);
-}
-
-Result<std::uint64_t> checksum_of(const std::filesystem::path& file) {
-  DM_ASSIGN(const std::string content, os::read_file(file), "");
-  return XXH3_64bits(content.data(), content.size());
 }
 
 Status check_fits(const SnapshotManifest& manifest,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The manifests of what Dormouse keeps on disk. Each is JSON with a format version of its own; publishing it, by one
+// The manifests of what Dormouse keeps on disk. Each is sealed JSON with a format version of its own; publishing it, by one
 // rename after everything it names is durable, is what makes the thing exist (docs/formats/).
 
 #pragma once
@@ -17,7 +17,7 @@ namespace dormouse::snapshot {
 // A directory "snapshot": what a launch clones.
 //     manifest.json  memory (sparse)  state  disk (raw)
 struct SnapshotManifest {
-  static constexpr int kFormat = 1;
+  static constexpr int kFormat = 2;
 
   vmm::MachineModel model;
   std::string base_key;      // of the managed base whose root and containers disks the guest has
@@ -25,8 +25,14 @@ struct SnapshotManifest {
   bool all_capabilities = false;
   std::uint64_t memory_bytes = 0;  // allocated
   std::uint64_t state_bytes = 0;
-  std::uint64_t disk_bytes = 0;      // allocated
-  std::uint64_t state_checksum = 0;  // XXH3-64
+  std::uint64_t disk_bytes = 0;  // allocated
+  struct Checksums {             // checksum_of()
+    std::uint64_t memory = 0;
+    std::uint64_t state = 0;
+    std::uint64_t disk = 0;
+    std::uint64_t root = 0;        // the managed base's
+    std::uint64_t containers = 0;  // the managed base's
+  } checksums;
 };
 
 inline constexpr char kManifestFile[] = "manifest.json";
@@ -37,9 +43,6 @@ inline constexpr char kDiskFile[] = "disk";
 std::string encode(const SnapshotManifest& manifest);
 Result<SnapshotManifest> decode_snapshot(const std::string& text);
 Result<SnapshotManifest> read_snapshot(const std::filesystem::path& directory);
-
-// XXH3-64 of a whole file.
-Result<std::uint64_t> checksum_of(const std::filesystem::path& file);
 
 // Why a snapshot cannot run on this host; success if it can. `tsc_khz` is the host's rate: a guest under TCG counts the
 // host's, so it must be the same within 0.1 %.

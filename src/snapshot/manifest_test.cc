@@ -2,7 +2,10 @@
 
 #include "snapshot/manifest.h"
 
+#include <boost/json.hpp>
 #include <gtest/gtest.h>
+
+#include "snapshot/sealed_json.h"
 
 namespace dormouse::snapshot {
 namespace {
@@ -16,7 +19,7 @@ SnapshotManifest example() {
   manifest.memory_bytes = 123;
   manifest.state_bytes = 45;
   manifest.disk_bytes = 678;
-  manifest.state_checksum = 0xffffffffffffffffULL;
+  manifest.checksums = {1, 2, 3, 4, 0xffffffffffffffffULL};
   return manifest;
 }
 
@@ -27,15 +30,26 @@ TEST(SnapshotManifestTest, DecodesWhatItEncoded) {
 }
 
 TEST(SnapshotManifestTest, AnotherFormatIsRefusedByNumber) {
-  const auto decoded = decode_snapshot(R"({"format":2})");
+  const auto decoded = decode_snapshot(R"({"format":1})");
   ASSERT_FALSE(decoded);
-  EXPECT_EQ(decoded.error().message(), "snapshot format 2: this version reads format 1");
+  EXPECT_EQ(decoded.error().message(), "the snapshot's manifest has format 1: this version reads format 2");
 }
 
 TEST(SnapshotManifestTest, AMissingMemberIsDataLoss) {
-  const auto decoded = decode_snapshot(R"({"format":1})");
+  const auto decoded = decode_snapshot(seal({{"format", 2}}));
   ASSERT_FALSE(decoded);
   EXPECT_EQ(decoded.error().kind(), ErrorKind::kDataLoss);
+}
+
+TEST(SnapshotManifestTest, AnyChangedByteIsNoticed) {
+  const std::string text = encode(example());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::string other = text;
+    other[i] = static_cast<char>(other[i] ^ 1);
+    EXPECT_FALSE(decode_snapshot(other)) << other;
+  }
+  EXPECT_FALSE(decode_snapshot(text.substr(0, text.size() / 2)));
+  EXPECT_FALSE(decode_snapshot(""));
 }
 
 TEST(SnapshotManifestTest, FitsTheHostThatMadeIt) {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "snapshot/sealed_json.h"
+
+#include <xxhash.h>
+
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace dormouse::snapshot {
+namespace json = boost::json;
+namespace {
+
+constexpr char kChecksum[] = "checksum";
+
+}  // namespace
+
+std::string seal(json::object object) {
+  const std::string text = json::serialize(object);
+  object[kChecksum] = XXH3_64bits(text.data(), text.size());
+  return json::serialize(object) + "\n";
+}
+
+Result<json::object> unseal(std::string_view text, int format, std::string_view what) {
+  boost::system::error_code error;
+  json::value value = json::parse(text, error);
+  if (error || !value.is_object()) {
+    return fail(ErrorKind::kDataLoss, fmt::format("{} is no JSON object", what));
+  }
+  json::object object = std::move(value.as_object());
+  // The format first: what another version wrote is sound, though not for this one.
+  const json::value* const found = object.if_contains("format");
+  if (found == nullptr || !found->is_number() || found->to_number<double>() != format) {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("{} has format {}: this version reads format {}",
+                            what,
+                            found == nullptr ? "none" : json::serialize(*found),
+                            format));
+  }
+  object.erase(kChecksum);
+  if (text != seal(object)) {
+    return fail(ErrorKind::kDataLoss, fmt::format("{} does not verify: it is not what was written", what));
+  }
+  return object;
+}
+
+}  // namespace dormouse::snapshot
