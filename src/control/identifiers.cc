@@ -100,7 +100,7 @@ std::vector<std::string> managed_image_arns(const std::string& region) {
   return arns;
 }
 
-std::vector<std::string_view> accepted_architectures() { return {"X86_64", "ARM_64"}; }
+std::vector<std::string_view> accepted_architectures() { return {"ARM_64", "X86_64"}; }
 
 std::vector<std::string> managed_image_versions() { return {std::string(kManagedVersion)}; }
 
