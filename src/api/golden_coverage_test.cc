@@ -77,7 +77,8 @@ bool cannot_happen(const Operation& operation, std::string_view error) {
   }
   if (operation.protocol->errors == ErrorDialect::kCore) {
     return error == "NetworkConnectorLimitExceededException" ||  // there is no limit
-           (error == "InvalidParameterValueException" && (name == "GetNetworkConnector" || name == "DeleteNetworkConnector"));
+           (error == "InvalidParameterValueException" &&
+            (name == "GetNetworkConnector" || name == "DeleteNetworkConnector"));
   }
   if (error == "AccessDeniedException") {  // no policy is evaluated; images of others alone are refused so
     return operation.name.find("ImageVersion") == std::string_view::npos && cases(name).count("other_account") == 0;
@@ -199,8 +200,8 @@ const std::vector<Row>& rows() {
        "missing_members",
        400,
        kInvalid,
-       "\"3 validation errors detected: Value null at 'baseImageArn' " + null + "; Value null at 'codeArtifact' " + null +
-           "; Value null at 'buildRoleArn' " + null + "\""},
+       "\"3 validation errors detected: Value null at 'baseImageArn' " + null + "; Value null at 'codeArtifact' " +
+           null + "; Value null at 'buildRoleArn' " + null + "\""},
       {"CreateMicrovmImage",
        "bad_name",
        400,
@@ -211,7 +212,8 @@ const std::vector<Row>& rows() {
        "payload_too_long",
        400,
        kInvalid,
-       "\"1 validation error detected: Value at 'runHookPayload' failed to satisfy constraint: Member must have length less "
+       "\"1 validation error detected: Value at 'runHookPayload' failed to satisfy constraint: Member must have length "
+       "less "
        "than or equal to 4096\""},
       {"RunMicrovm",
        "payload_without_hook",
@@ -303,11 +305,7 @@ const std::vector<Row>& rows() {
       {"ListMicrovmImages", "raw_equals_in_token", 400, kInvalid, "{\"message\":null}"},
       // Sections 1.2, 1.5, 1.6 and 1.9.
       {"CreateMicrovmAuthToken", "all_ports_true", 400, "SerializationException", "{\"Message\":\"Expected null\"}"},
-      {"CreateMicrovmAuthToken",
-       "too_long",
-       400,
-       kInvalid,
-       "\"ExpirationMinutes 61 exceeded max allowed of 60.\""},
+      {"CreateMicrovmAuthToken", "too_long", 400, kInvalid, "\"ExpirationMinutes 61 exceeded max allowed of 60.\""},
       {"GetMicrovmImage", "bare_name", 400, kInvalid, "\"Invalid ARN format: demo\""},
       {"RunMicrovm", "bare_name", 400, kInvalid, "\"Malformed ARN - doesn't start with 'arn:'\""},
       {"GetMicrovmImage", "slash_in_arn", 403, "AccessDeniedException", "microvm-image/demo"},
@@ -363,8 +361,9 @@ TEST(GoldenCoverageTest, EveryStateIsRecorded) {
       }
     }
   };
-  expect_states("/microvm-images",
-                {"CREATING", "CREATED", "CREATE_FAILED", "UPDATING", "UPDATED", "UPDATE_FAILED", "DELETING", "DELETE_FAILED"});
+  expect_states(
+      "/microvm-images",
+      {"CREATING", "CREATED", "CREATE_FAILED", "UPDATING", "UPDATED", "UPDATE_FAILED", "DELETING", "DELETE_FAILED"});
   expect_states("/microvms/", {"PENDING", "RUNNING", "SUSPENDING", "SUSPENDED", "TERMINATING", "TERMINATED"});
   expect_states("/network-connectors", {"PENDING", "ACTIVE", "DELETING", "deleted"});
 }

@@ -102,8 +102,9 @@ TEST(GoldenErrorsTest, RecordsThatCannotBeRead) {
     const auto database = store::SqliteConnection::open(world.control.directory.path() / "metadata.sqlite",
                                                         store::SqliteConnection::Mode::kReadWriteCreate);
     ASSERT_TRUE(database);
-    ASSERT_TRUE((*database)->execute("DROP TABLE images; DROP TABLE versions; DROP TABLE builds; DROP TABLE microvms; "
-                                     "DROP TABLE connectors; DROP TABLE tokens;"));
+    ASSERT_TRUE(
+        (*database)->execute("DROP TABLE images; DROP TABLE versions; DROP TABLE builds; DROP TABLE microvms; "
+                             "DROP TABLE connectors; DROP TABLE tokens;"));
   }
   for (const auto& [operation, request] : plain_requests()) {
     if (std::string_view(operation).find("Managed") != std::string_view::npos) {
@@ -160,8 +161,8 @@ TEST(GoldenErrorsTest, PayloadsAreAsLongAsTheConfigurationSays) {
   Api::Options options;
   options.run_hook_payload_bytes_max = 5000;
   TestWorld world({}, options);
-  world.create_image("demo",
-                     R"(,"hooks":{"port":9000,"microvmHooks":{"run":"ENABLED"},"microvmImageHooks":{"ready":"ENABLED"}})");
+  world.create_image(
+      "demo", R"(,"hooks":{"port":9000,"microvmHooks":{"run":"ENABLED"},"microvmImageHooks":{"ready":"ENABLED"}})");
   const auto with_payload = [&](std::size_t size) {
     return run(run_body("demo", fmt::format(R"(,"runHookPayload":"{}")", std::string(size, 'x'))));
   };

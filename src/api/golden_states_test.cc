@@ -178,9 +178,10 @@ std::string vm_id(const net::Response& response) {
 
 std::string running_vm(TestWorld& world) {
   world.create_image("demo");
-  const std::string connectors = R"(,"ingressNetworkConnectors":[)"
-                                 R"("arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:HTTP_INGRESS",)"
-                                 R"("arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:SHELL_INGRESS"])";
+  const std::string connectors =
+      R"(,"ingressNetworkConnectors":[)"
+      R"("arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:HTTP_INGRESS",)"
+      R"("arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:SHELL_INGRESS"])";
   return world.run_microvm(TestWorld::image_arn("demo"), connectors);
 }
 
@@ -242,9 +243,8 @@ TEST(GoldenStatesTest, MicrovmsInEveryState) {
            [](const std::string& id) {
              return TestRequest{"POST", vm_path(id, "/shell-auth-token"), R"({"expirationInMinutes":5})"};
            }},
-          {"DeleteMicrovmImage_with_vm", [](const std::string&) {
-             return TestRequest{"DELETE", image_path("demo"), ""};
-           }},
+          {"DeleteMicrovmImage_with_vm",
+           [](const std::string&) { return TestRequest{"DELETE", image_path("demo"), ""}; }},
       },
       kMicrovmStates);
 }

@@ -29,7 +29,9 @@ std::string serialization_message(Type type, const json::value& value) {
   if (value.is_array() || value.is_object()) {
     return value.is_array() ? kListFound : kStructureFound;
   }
-  const std::string token = value.is_string() ? "STRING" : value.is_bool() ? (value.get_bool() ? "TRUE" : "FALSE") : "NUMBER";
+  const std::string token = value.is_string() ? "STRING"
+                            : value.is_bool() ? (value.get_bool() ? "TRUE" : "FALSE")
+                                              : "NUMBER";
   switch (type) {
     case Type::kString: return value.is_string() ? "" : token + "_VALUE can not be converted to a String";
     case Type::kBoolean: return value.is_bool() ? "" : token + "_VALUE can not be converted to a Boolean";
@@ -39,9 +41,7 @@ std::string serialization_message(Type type, const json::value& value) {
   }
 }
 
-std::string refused(const std::string& message) {
-  return "SerializationException: {\"Message\":\"" + message + "\"}";
-}
+std::string refused(const std::string& message) { return "SerializationException: {\"Message\":\"" + message + "\"}"; }
 
 TEST(SchemaValuesTest, EveryOtherKindOfValueIsASerializationException) {
   const Wire wire;
@@ -175,10 +175,11 @@ TEST(SchemaValuesTest, ElementsOfListsAreHeldToTheirConstraints) {
     }
     if (place.member->location == Location::kBody) {
       *find(input, place.keys) = json::array{nullptr};
-      EXPECT_EQ(wire.refusal(operation, input),
-                fmt::format("1 validation error detected: Value null at '{}.1.member' failed to satisfy constraint: Member "
-                            "must not be null",
-                            place.path));
+      EXPECT_EQ(
+          wire.refusal(operation, input),
+          fmt::format("1 validation error detected: Value null at '{}.1.member' failed to satisfy constraint: Member "
+                      "must not be null",
+                      place.path));
       *find(input, place.keys) = json::array{7};
       EXPECT_EQ(wire.refusal(operation, input), refused("NUMBER_VALUE can not be converted to a String"));
       checked += 2;
@@ -201,7 +202,9 @@ TEST(SchemaValuesTest, KeysAndValuesOfMapsAreHeldToTheirConstraints) {
       ++checked;
     };
     for (const std::string& text : bad_texts(*shape.key)) {
-      expect(text, example(*shape.element), fmt::format("Map keys must satisfy constraint: [{}]", sentences_of(*shape.key)));
+      expect(text,
+             example(*shape.element),
+             fmt::format("Map keys must satisfy constraint: [{}]", sentences_of(*shape.key)));
     }
     for (const std::string& text : bad_texts(*shape.element)) {
       expect(example_text(*shape.key),

@@ -31,12 +31,15 @@ TemporaryDirectory::TemporaryDirectory() {
 TemporaryDirectory::~TemporaryDirectory() { [[maybe_unused]] const Status removed = os::remove_tree(path_); }
 
 tl::expected<void, control::ArtifactSource::Failure> FakeArtifacts::fetch(const std::string& /*account*/,
-                                                                          const std::string& /*uri*/,
+                                                                          const std::string& uri,
                                                                           const std::filesystem::path& target,
                                                                           std::uint64_t /*size_bytes_max*/,
                                                                           const os::Context& /*context*/) {
   if (failure) {
     return tl::unexpected(*failure);
+  }
+  if (uri == "s3://bucket/absent.zip") {
+    return tl::unexpected(Failure{"S3_NO_SUCH_KEY", "There is no object s3://bucket/absent.zip."});
   }
   if (!os::open_file(target, O_WRONLY | O_CREAT | O_EXCL)) {
     return tl::unexpected(Failure{"S3_INVALID_OBJECT", "the target cannot be made"});

@@ -39,7 +39,7 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
-// Archives from nowhere: an empty file for each URI, unless told to fail.
+// Archives from nowhere: an empty file for each URI, unless told to fail; s3://bucket/absent.zip is never there.
 class FakeArtifacts final : public control::ArtifactSource {
  public:
   tl::expected<void, Failure> fetch(const std::string& account,
