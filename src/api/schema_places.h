@@ -50,7 +50,7 @@ class Wire {
 
 // Where a value sits in an input, and the service's path to it.
 struct Place {
-  std::vector<std::string> keys;  // a decimal number is an index
+  std::vector<std::string> keys;  // at a list: its first element
   std::string path;
   const Member* member = nullptr;
   bool in_union = false;
@@ -64,7 +64,7 @@ inline boost::json::value* find(boost::json::object& input, const std::vector<st
     if (value == nullptr) {
       value = &input[key];
     } else if (value->is_array()) {
-      value = &value->get_array()[static_cast<std::size_t>(std::stoi(key))];
+      value = &value->get_array().front();
     } else {
       value = &value->get_object()[key];
     }
