@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace dormouse::os {
 
@@ -37,7 +38,15 @@ Context Context::with_timeout(std::chrono::milliseconds timeout) {
 }
 
 Context Context::within(std::chrono::milliseconds timeout) const {
-  return Context(cancellation_, std::min(deadline_, std::chrono::steady_clock::now() + timeout));
+  Context shorter = *this;
+  shorter.deadline_ = std::min(deadline_, std::chrono::steady_clock::now() + timeout);
+  return shorter;
+}
+
+Context Context::traced(tracing::Trace trace) const {
+  Context same = *this;
+  same.trace_ = std::move(trace);
+  return same;
 }
 
 std::chrono::milliseconds Context::remaining() const {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "tracing/trace.h"
 
 namespace dormouse::os {
 
@@ -36,10 +37,13 @@ class Context {
 
   // The same context, ending after `timeout` at the latest.
   Context within(std::chrono::milliseconds timeout) const;
+  // The same context, for work at this place in a trace.
+  Context traced(tracing::Trace trace) const;
 
   SteadyTime deadline() const { return deadline_; }
   std::chrono::milliseconds remaining() const;  // never negative
   const Cancellation& cancellation() const { return cancellation_; }
+  const tracing::Trace& trace() const { return trace_; }  // empty unless traced() was called
 
   // kCancelled or kDeadlineExceeded once the work must end; `doing` names it.
   Status check(std::string_view doing) const;
@@ -53,6 +57,7 @@ class Context {
  private:
   Cancellation cancellation_;
   SteadyTime deadline_;
+  tracing::Trace trace_;
 };
 
 }  // namespace dormouse::os

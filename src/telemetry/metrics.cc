@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "telemetry/metrics.h"
+
+#include <algorithm>
+#include <sstream>
+#include <unordered_map>
+#include <utility>
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+namespace dormouse::telemetry {
+namespace {
+
+// Seconds, dense between 1 ms and 1 s, where launches and wakes are; builds take minutes.
+const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1,
+                                                          0.15,  0.25,   0.5,   1,    2.5,  5,     10,   30,    60,
+                                                          300};
+constexpr char kSeparator = '\x1f';  // between label values in a key
+
+std::string key_of(LabelValues labels) {
+  std::string key;
+  key.reserve(64);
+  for (const std::string_view value : labels) {
+    key += value;
+    key += kSeparator;
+  }
+  return key;
+}
+
+}  // namespace
+
+class Registry {
+ public:
+  struct Description {
+    std::string name;
+    std::string help;
+    prometheus::MetricType type;
+  };
+
+  template <typename T>
+  prometheus::Family<T>& family(const std::string& name, const std::string& help) {
+    described_.push_back({name, help, T::metric_type});
+    auto builder = prometheus::detail::Builder<T>();
+    return builder.Name(name).Help(help).Register(registry_);
+  }
+
+  std::string render() const {
+    std::vector<prometheus::MetricFamily> families = registry_.Collect();
+    for (const Description& described : described_) {
+      const bool there = std::any_of(
+          families.begin(), families.end(), [&](const auto& family) { return family.name == described.name; });
+      if (!there) {
+        prometheus::MetricFamily empty;
+        empty.name = described.name;
+        empty.help = described.help;
+        empty.type = described.type;
+        families.push_back(std::move(empty));
+      }
+    }
+    std::ostringstream text;
+    prometheus::TextSerializer().Serialize(text, families);
+    return text.str();
+  }
+
+ private:
+  prometheus::Registry registry_;
+  std::vector<Description> described_;  // constant after construction of Metrics
+};
+
+namespace {
+
+// The series of one family by their label values.
+template <typename T>
+class Series {
+ public:
+  Series(Registry& registry, const std::string& name, const std::string& help, std::vector<std::string> labels)
+      : family_(registry.family<T>(name, help)), names_(std::move(labels)) {}
+
+  template <typename... Arguments>
+  T& with(LabelValues values, const Arguments&... arguments) {
+    std::string key = key_of(values);
+    const std::lock_guard lock(mutex_);
+    if (const auto found = series_.find(key); found != series_.end()) {
+      return *found->second;
+    }
+    prometheus::Labels labels;
+    auto name = names_.begin();
+    for (const std::string_view value : values) {
+      labels.emplace(*name++, value);
+    }
+    T& made = family_.Add(labels, arguments...);
+    series_.emplace(std::move(key), &made);
+    return made;
+  }
+
+  void replace(const std::map<std::vector<std::string>, double>& values) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, series] : series_) {
+      family_.Remove(series);
+    }
+    series_.clear();
+    for (const auto& [label_values, value] : values) {
+      prometheus::Labels labels;
+      std::string key;
+      for (std::size_t i = 0; i < names_.size(); ++i) {
+        labels.emplace(names_[i], label_values[i]);
+        key += label_values[i] + kSeparator;
+      }
+      T& made = family_.Add(labels);
+      made.Set(value);
+      series_.emplace(std::move(key), &made);
+    }
+  }
+
+ private:
+  prometheus::Family<T>& family_;
+  const std::vector<std::string> names_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, T*> series_;  // guarded by mutex_
+};
+
+}  // namespace
+
+struct CounterFamily::Implementation {
+  Series<prometheus::Counter> series;
+  std::mutex raising{};
+};
+CounterFamily::CounterFamily(Registry& registry,
+                             const std::string& name,
+                             const std::string& help,
+                             std::vector<std::string> labels)
+    : implementation_(new Implementation{{registry, name, help, std::move(labels)}}) {}
+CounterFamily::~CounterFamily() = default;
+void CounterFamily::add(LabelValues labels, double value) { implementation_->series.with(labels).Increment(value); }
+void CounterFamily::raise_to(LabelValues labels, double total) {
+  prometheus::Counter& counter = implementation_->series.with(labels);
+  const std::lock_guard lock(implementation_->raising);
+  counter.Increment(std::max(0.0, total - counter.Value()));
+}
+
+struct GaugeFamily::Implementation {
+  Series<prometheus::Gauge> series;
+};
+GaugeFamily::GaugeFamily(Registry& registry,
+                         const std::string& name,
+                         const std::string& help,
+                         std::vector<std::string> labels)
+    : implementation_(new Implementation{{registry, name, help, std::move(labels)}}) {}
+GaugeFamily::~GaugeFamily() = default;
+void GaugeFamily::set(LabelValues labels, double value) { implementation_->series.with(labels).Set(value); }
+void GaugeFamily::replace(const std::map<std::vector<std::string>, double>& values) {
+  implementation_->series.replace(values);
+}
+
+struct HistogramFamily::Implementation {
+  Series<prometheus::Histogram> series;
+};
+HistogramFamily::HistogramFamily(Registry& registry,
+                                 const std::string& name,
+                                 const std::string& help,
+                                 std::vector<std::string> labels)
+    : implementation_(new Implementation{{registry, name, help, std::move(labels)}}) {}
+HistogramFamily::~HistogramFamily() = default;
+void HistogramFamily::observe(LabelValues labels, double seconds) {
+  implementation_->series.with(labels, kBuckets).Observe(seconds);
+}
+
+std::string BoundedLabel::admit(const std::string& value) {
+  const std::lock_guard lock(mutex_);
+  if (values_.contains(value)) {
+    return value;
+  }
+  if (values_.size() >= limit_) {
+    return "other";
+  }
+  values_.insert(value);
+  return value;
+}
+
+Metrics::Metrics(std::size_t images_max)
+    : registry_(std::make_unique<Registry>()),
+      images_(images_max),
+      operations(*registry_,
+                 "dormouse_operation_duration_seconds",
+                 "From the call, or the request, that asked for an operation to its end.",
+                 {"operation", "image", "outcome"}),
+      steps(*registry_,
+            "dormouse_step_duration_seconds",
+            "The steps of operations; some contain others.",
+            {"operation", "step", "image", "outcome"}),
+      first_bytes(*registry_,
+                  "dormouse_first_byte_seconds",
+                  "From the begin of an operation to the first byte of the answer to a request that waited for it.",
+                  {"operation", "image"}),
+      snapshot_bytes(*registry_,
+                     "dormouse_snapshot_bytes_total",
+                     "Bytes of memory and device states written to and read from snapshots.",
+                     {"operation", "direction", "image"}),
+      slow_paths(*registry_,
+                 "dormouse_slow_paths_total",
+                 "Operations that found nothing made ahead.",
+                 {"operation", "reason", "image"}),
+      refusals(*registry_,
+               "dormouse_refusals_total",
+               "Calls and requests that were refused.",
+               {"surface", "operation", "reason", "image"}),
+      unexpected_ends(*registry_,
+                      "dormouse_unexpected_ends_total",
+                      "MicroVMs that ended although nobody ended them.",
+                      {"cause", "image"}),
+      api_requests(*registry_,
+                   "dormouse_api_request_duration_seconds",
+                   "Calls of the API by operation and HTTP status.",
+                   {"operation", "status"}),
+      endpoint_requests(*registry_,
+                        "dormouse_endpoint_requests_total",
+                        "Requests to endpoints, by the HTTP status that the client was given.",
+                        {"status", "image"}),
+      endpoint_answers(*registry_,
+                       "dormouse_endpoint_first_byte_seconds",
+                       "From the header of a request at an endpoint to the first byte of its answer, waking included.",
+                       {"image"}),
+      microvms(*registry_, "dormouse_microvms", "MicroVMs by state.", {"state", "image"}),
+      pool_clones(*registry_, "dormouse_pool_clones", "Clones made ahead that wait for a launch or a wake.", {}),
+      pool_hits(*registry_, "dormouse_pool_hits_total", "Launches and wakes that found a clone made ahead.", {}),
+      pool_misses(*registry_, "dormouse_pool_misses_total", "Launches and wakes that found none.", {}),
+      spans_exported(*registry_, "dormouse_spans_exported_total", "Spans that the OTLP collector accepted.", {}),
+      spans_dropped(*registry_, "dormouse_spans_dropped_total", "Spans that were dropped instead.", {"reason"}),
+      ready(*registry_, "dormouse_ready", "1 when a MicroVM can be launched.", {}),
+      information(*registry_, "dormouse_build_info", "Always 1.", {"version", "isolation"}),
+      memory_available(*registry_,
+                       "dormouse_host_memory_available_bytes",
+                       "Memory that the host could give out without swapping.",
+                       {}),
+      resident_memory(*registry_, "process_resident_memory_bytes", "Resident memory of the daemon.", {}),
+      start_time(*registry_, "process_start_time_seconds", "When the daemon started, as Unix time.", {}) {}
+
+Metrics::~Metrics() = default;
+
+std::string Metrics::render() const { return registry_->render(); }
+
+}  // namespace dormouse::telemetry
