@@ -60,14 +60,14 @@ Result<Clone> start_clone(VmSupport& support,
   clone.snapshot = snapshot;
   clone.egress = egress;
   ScopeExit undo([&] { clone.discard(); });
-  DM_ASSIGN(clone.source, support.templates.open(snapshot), "");
+  DM_ASSIGN(clone.source, context.trace().step("template", [&] { return support.templates.open(snapshot); }), "");
   const Engine& engine = support.engine;
   DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
   DM_ASSIGN(clone.user, support.users.take(), "");
   const VmFiles files(directory);
   DM_TRY(os::make_directories(files.run_directory()), "");
   DM_ASSIGN(const fs::path empty, support.empty_overlay(os::size_of(clone.source->disk.get()), context), "");
-  DM_TRY(os::copy_sparsely(empty, files.overlay(), context), "");
+  DM_TRY(context.trace().step("overlay", [&] { return os::copy_sparsely(empty, files.overlay(), context); }), "");
   DM_ASSIGN(clone.guest, start_over(support, name, clone, context), "");
   undo.dismiss();
   return clone;
@@ -83,7 +83,7 @@ Result<Clone> make_clone(VmSupport& support,
   DM_ASSIGN(Clone clone, start_clone(support, name, directory, snapshot, egress, context), "");
   ScopeExit undo([&] { clone.discard(); });
   DM_ASSIGN(const UniqueFd state, clone.source->open_state(), "");
-  DM_TRY(clone.guest->vmm().load_state(state, context), "");
+  DM_TRY(context.trace().step("load_state", [&] { return clone.guest->vmm().load_state(state, context); }), "");
   DM_TRY(clone.guest->wake(thaw, context), "");
   undo.dismiss();
   return clone;

@@ -43,7 +43,9 @@ Status Guest::open_egress(network::Egress egress) {
 }
 
 Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest request, const os::Context& context) {
-  DM_ASSIGN(network::Namespace made, network::Namespace::create(context), "");
+  DM_ASSIGN(network::Namespace made,
+            context.trace().step("namespace", [&] { return network::Namespace::create(context); }),
+            "");
   UniqueFd tap = made.take_tap();
   auto name_space = std::make_shared<const network::Namespace>(std::move(made));
   std::unique_ptr<Guest> guest(new Guest(support, request.name, name_space));
@@ -61,7 +63,10 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   start.tap = std::move(tap);
   start.user = request.user;
   start.boot = std::move(request.boot);
-  DM_ASSIGN(guest->vmm_, vmm::Vmm::start(support.programs, std::move(start), context), "");
+  DM_ASSIGN(
+      guest->vmm_,
+      context.trace().step("start_qemu", [&] { return vmm::Vmm::start(support.programs, std::move(start), context); }),
+      "");
   return guest;
 }
 
@@ -99,7 +104,7 @@ Status Guest::boot(const os::Context& context) {
 }
 
 Status Guest::wake(bool thaw, const os::Context& context) {
-  DM_TRY(vmm_->run(context), "wake");
+  DM_TRY(context.trace().step("run", [&] { return vmm_->run(context); }), "wake");
   return renew(thaw, context);
 }
 
@@ -109,7 +114,9 @@ Status Guest::renew(bool thaw, const os::Context& context) {
   restored.unix_time_ns =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   restored.thaw = thaw;
-  DM_ASSIGN(const protocol::RestoredAnswer answer, agent_.restored(restored, context), "wake");
+  DM_ASSIGN(const protocol::RestoredAnswer answer,
+            context.trace().step("reseed_and_thaw", [&] { return agent_.restored(restored, context); }),
+            "wake");
   // A guest that shares its random numbers with its siblings must not run.
   if (answer.entropy_bits < 256 || answer.thawed != thaw) {
     return fail(ErrorKind::kInternal, "wake: the guest did not confirm that it was reseeded");

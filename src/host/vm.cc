@@ -80,16 +80,22 @@ void Vm::publish_guest(std::shared_ptr<Guest> guest) {
 Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& context) {
   std::optional<Clone> ready =
       support_.warm ? support_.warm->take(request.snapshot, request.egress, Stage::kSettled) : std::nullopt;
+  tracing::Span obtaining = context.trace().span(ready ? "obtain_warm" : "obtain_slow");
+  const os::Context within = context.traced(obtaining.within());
   if (!ready) {
-    return make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, true, context);
+    context.trace().count_slow_path("no_clone_ahead");
+    auto made = make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, true, within);
+    obtaining.end(tracing::outcome_of(made));
+    return made;
   }
   const auto moved = [&]() -> Status {
     if (::rename(ready->directory.c_str(), files_.directory().c_str()) != 0) {
       return fail_errno("move " + ready->directory.string());
     }
     ready->directory = files_.directory();
-    return ready->guest->renew(true, context);
+    return ready->guest->renew(true, within);
   }();
+  obtaining.end(tracing::outcome_of(moved));
   if (!moved) {
     ready->discard();
     return fail(Error(moved.error()));
@@ -111,8 +117,8 @@ Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
   const os::Context context = outer.within(kLaunchTimeout);
   auto launched = [&]() -> Status {
     DM_ASSIGN(Clone clone, obtain(request, context), "");
-    DM_TRY(adopt(std::move(clone)), "");
-    return support_.watcher.add(id_, *clone_.guest, 0, context);
+    DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
+    return context.trace().step("watch", [&] { return support_.watcher.add(id_, *clone_.guest, 0, context); });
   }();
   if (!launched) {
     (void)end_guest();
@@ -130,22 +136,28 @@ Result<SuspendedRecord> Vm::save(Guest& guest, SuspendResult& result, const os::
   record.egress = clone_.egress;
   record.qemu_version = support_.engine.qemu_version;
   DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_WRONLY | O_CREAT | O_TRUNC), "");
-  DM_TRY(guest.vmm().save_state(state, context), "");
+  DM_TRY(context.trace().step("save_state", [&] { return guest.vmm().save_state(state, context); }), "");
   DM_ASSIGN(const UniqueFd pages, os::open_file(files_.pages(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_ASSIGN(const snapshot::GuestMemory memory,
             snapshot::find_guest_memory(guest.vmm().process().pid(),
                                         clone_.source->memory,
                                         std::uint64_t{clone_.source->manifest.model.memory_mib} << 20U),
             "");
-  DM_ASSIGN(const snapshot::SavedPages saved, snapshot::save_pages(memory, clone_.source->memory, pages), "");
+  DM_ASSIGN(const snapshot::SavedPages saved,
+            context.trace().step("save_pages",
+                                 [&] { return snapshot::save_pages(memory, clone_.source->memory, pages); }),
+            "");
+  tracing::Span syncing = context.trace().span("fsync");
   DM_TRY(os::sync(state.get(), "device state"), "");
   DM_TRY(os::sync(pages.get(), "pages"), "");
+  syncing.succeed();
   // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
   DM_ASSIGN(const UniqueFd written, os::open_file(files_.state(), O_RDONLY), "");
   DM_ASSIGN(record.state_checksum, snapshot::checksum_of(written), "");
   DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
   DM_ASSIGN(record.overlay_checksum, snapshot::checksum_of(overlay), "");
   result.bytes_written = saved.file_bytes + os::size_of(state.get());
+  context.trace().count_bytes(tracing::Direction::kWritten, result.bytes_written);
   return record;
 }
 
@@ -154,14 +166,14 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
   const os::Context context = outer.within(kSuspendTimeout);
   const std::shared_ptr<Guest> running = guest();
   DM_TRY(expect_running(running, id_), "suspend");
-  DM_TRY(running->agent().freeze({}, context), "suspend " + id_);
+  DM_TRY(context.trace().step("freeze", [&] { return running->agent().freeze({}, context); }), "suspend " + id_);
   const std::uint64_t output_offset = support_.watcher.remove(id_);
   SuspendResult result;
   auto suspended = [&]() -> Status {
-    DM_TRY(running->vmm().stop(context), "");
+    DM_TRY(context.trace().step("stop", [&] { return running->vmm().stop(context); }), "");
     DM_ASSIGN(SuspendedRecord record, save(*running, result, context), "");
     record.output_offset = output_offset;
-    return files_.publish_suspended(record);
+    return context.trace().step("rename", [&] { return files_.publish_suspended(record); });
   }();
   if (!suspended) {
     files_.remove_suspended_files();
@@ -178,7 +190,8 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
   }
   publish_guest(nullptr);
   clone_.guest.reset();
-  if (auto ended = running->end(os::Context::with_timeout(kEndTimeout)); !ended) {
+  const os::Context ending = os::Context::with_timeout(kEndTimeout);
+  if (auto ended = context.trace().step("end_qemu", [&] { return running->end(ending); }); !ended) {
     log::warning("a suspended VM's process did not end", {{"vm", id_}, {"error", ended.error().message()}});
   }
   return result;
@@ -193,15 +206,18 @@ Status Vm::load(Guest& guest, const SuspendedRecord& record, const os::Context& 
                                         clone_.source->memory,
                                         std::uint64_t{clone_.source->manifest.model.memory_mib} << 20U),
             "");
-  DM_TRY(snapshot::load_pages(memory, pages), "");
+  DM_TRY(context.trace().step("load_pages", [&] { return snapshot::load_pages(memory, pages); }), "");
   DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
-  DM_TRY(snapshot::verify(overlay, record.overlay_checksum, "the VM's disk"), "");
   DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_RDONLY), "");
+  tracing::Span verifying = context.trace().span("verify");
+  DM_TRY(snapshot::verify(overlay, record.overlay_checksum, "the VM's disk"), "");
   DM_TRY(snapshot::verify(state, record.state_checksum, "the VM's device state"), "");
+  verifying.succeed();
   if (::lseek(state.get(), 0, SEEK_SET) != 0) {
     return fail_errno("go to the beginning of the device state");
   }
-  return guest.vmm().load_state(state, context);
+  context.trace().count_bytes(tracing::Direction::kRead, os::size_of(pages.get()) + os::size_of(state.get()));
+  return context.trace().step("load_state", [&] { return guest.vmm().load_state(state, context); });
 }
 
 // A process that was started ahead becomes this VM's: its run directory moves here, and it gets this VM's overlay.
@@ -224,10 +240,14 @@ Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context
 }
 
 Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& context) {
-  auto ready = started_ahead(record, context);
+  tracing::Span taking = context.trace().span("obtain_warm");
+  auto ready = started_ahead(record, context.traced(taking.within()));
+  taking.end(tracing::outcome_of(ready));
   if (ready) {
     return ready;
   }
+  context.trace().count_slow_path("no_process_ahead");
+  tracing::Span making = context.trace().span("obtain_slow");
   if (ready.error().kind() != ErrorKind::kNotFound) {
     log::warning("a process started ahead was of no use", {{"vm", id_}, {"error", ready.error().message()}});
   }
@@ -240,7 +260,8 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
   DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
   DM_ASSIGN(clone.user, support_.users.take(), "");
   DM_TRY(os::make_directories(files_.run_directory()), "");
-  DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context), "");
+  DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context.traced(making.within())), "");
+  making.succeed();
   return clone;
 }
 
@@ -250,10 +271,10 @@ Status Vm::resume(const os::Context& outer) {
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
     DM_ASSIGN(Clone clone, obtain_for(record, context), "");
-    DM_TRY(adopt(std::move(clone)), "");
+    DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
     DM_TRY(load(*clone_.guest, record, context), "");
     // From here on the overlay is written: the saved state must never be used again.
-    return files_.consume_suspended();
+    return context.trace().step("rename", [&] { return files_.consume_suspended(); });
   }();
   if (!loaded) {
     (void)end_guest();
@@ -261,7 +282,9 @@ Status Vm::resume(const os::Context& outer) {
   }
   auto awake = [&]() -> Status {
     DM_TRY(clone_.guest->wake(true, context), "");
-    return support_.watcher.add(id_, *clone_.guest, record.output_offset, context);
+    return context.trace().step("watch", [&] {
+      return support_.watcher.add(id_, *clone_.guest, record.output_offset, context);
+    });
   }();
   if (!awake) {
     (void)end_guest();
