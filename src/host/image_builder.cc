@@ -451,8 +451,8 @@ ImageBuilder::Outcome ImageBuilder::start_container(const os::Context& context) 
 
 ImageBuilder::Outcome ImageBuilder::wait_until_ready(const os::Context& context) {
   if (request_.hooks.ready.enabled) {
-    return context.trace().step(
-        "hook_ready", [&] { return poll_hook("ready", request_.hooks.ready, guest_->agent(), context); });
+    return context.trace().step("hook_ready",
+                                [&] { return poll_hook("ready", request_.hooks.ready, guest_->agent(), context); });
   }
   const os::Context grace = context.within(kStartGrace);
   while (grace.check("start")) {
@@ -611,8 +611,9 @@ ImageBuilder::Outcome ImageBuilder::validate(const os::Context& context) {
   if (auto launched = clone.launch(launch, context); !launched) {
     validated = tl::unexpected(internal(launched.error()));
   } else {
-    validated = context.trace().step(
-        "hook_validate", [&] { return poll_hook("validate", request_.hooks.validate, clone.guest()->agent(), context); });
+    validated = context.trace().step("hook_validate", [&] {
+      return poll_hook("validate", request_.hooks.validate, clone.guest()->agent(), context);
+    });
   }
   if (!validated) {
     (void)os::remove_tree(request_.destination);

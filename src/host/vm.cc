@@ -143,19 +143,21 @@ Result<SuspendedRecord> Vm::save(Guest& guest, SuspendResult& result, const os::
                                         clone_.source->memory,
                                         std::uint64_t{clone_.source->manifest.model.memory_mib} << 20U),
             "");
-  DM_ASSIGN(const snapshot::SavedPages saved,
-            context.trace().step("save_pages",
-                                 [&] { return snapshot::save_pages(memory, clone_.source->memory, pages); }),
-            "");
+  DM_ASSIGN(
+      const snapshot::SavedPages saved,
+      context.trace().step("save_pages", [&] { return snapshot::save_pages(memory, clone_.source->memory, pages); }),
+      "");
   tracing::Span syncing = context.trace().span("fsync");
   DM_TRY(os::sync(state.get(), "device state"), "");
   DM_TRY(os::sync(pages.get(), "pages"), "");
   syncing.succeed();
   // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
+  tracing::Span summing = context.trace().span("checksum");
   DM_ASSIGN(const UniqueFd written, os::open_file(files_.state(), O_RDONLY), "");
   DM_ASSIGN(record.state_checksum, snapshot::checksum_of(written), "");
   DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
   DM_ASSIGN(record.overlay_checksum, snapshot::checksum_of(overlay), "");
+  summing.succeed();
   result.bytes_written = saved.file_bytes + os::size_of(state.get());
   context.trace().count_bytes(tracing::Direction::kWritten, result.bytes_written);
   return record;
@@ -282,9 +284,8 @@ Status Vm::resume(const os::Context& outer) {
   }
   auto awake = [&]() -> Status {
     DM_TRY(clone_.guest->wake(true, context), "");
-    return context.trace().step("watch", [&] {
-      return support_.watcher.add(id_, *clone_.guest, record.output_offset, context);
-    });
+    return context.trace().step(
+        "watch", [&] { return support_.watcher.add(id_, *clone_.guest, record.output_offset, context); });
   }();
   if (!awake) {
     (void)end_guest();

@@ -18,9 +18,8 @@ namespace dormouse::telemetry {
 namespace {
 
 // Seconds, dense between 1 ms and 1 s, where launches and wakes are; builds take minutes.
-const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1,
-                                                          0.15,  0.25,   0.5,   1,    2.5,  5,     10,   30,    60,
-                                                          300};
+const prometheus::Histogram::BucketBoundaries kBuckets = {
+    0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
 constexpr char kSeparator = '\x1f';  // between label values in a key
 
 std::string key_of(LabelValues labels) {

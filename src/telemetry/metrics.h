@@ -48,7 +48,10 @@ class GaugeFamily {
 
 class HistogramFamily {
  public:
-  HistogramFamily(Registry& registry, const std::string& name, const std::string& help, std::vector<std::string> labels);
+  HistogramFamily(Registry& registry,
+                  const std::string& name,
+                  const std::string& help,
+                  std::vector<std::string> labels);
   ~HistogramFamily();
   void observe(LabelValues labels, double seconds);
 
@@ -87,17 +90,17 @@ class Metrics {
   BoundedLabel images_;
 
  public:
-  HistogramFamily operations;  // operation, image, outcome
-  HistogramFamily steps;       // operation, step, image, outcome
-  HistogramFamily first_bytes;  // operation, image
-  CounterFamily snapshot_bytes;  // operation, direction, image
-  CounterFamily slow_paths;      // operation, reason, image
-  CounterFamily refusals;        // surface, operation, reason, image
-  CounterFamily unexpected_ends;  // cause, image
-  HistogramFamily api_requests;       // operation, status
-  CounterFamily endpoint_requests;    // status, image
-  HistogramFamily endpoint_answers;   // image
-  GaugeFamily microvms;               // state, image
+  HistogramFamily operations;        // operation, image, outcome
+  HistogramFamily steps;             // operation, step, image, outcome
+  HistogramFamily first_bytes;       // operation, image
+  CounterFamily snapshot_bytes;      // operation, direction, image
+  CounterFamily slow_paths;          // operation, reason, image
+  CounterFamily refusals;            // surface, operation, reason, image
+  CounterFamily unexpected_ends;     // cause, image
+  HistogramFamily api_requests;      // operation, status
+  CounterFamily endpoint_requests;   // status, image
+  HistogramFamily endpoint_answers;  // image
+  GaugeFamily microvms;              // state, image
   GaugeFamily pool_clones;
   CounterFamily pool_hits;
   CounterFamily pool_misses;

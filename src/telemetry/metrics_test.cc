@@ -36,7 +36,8 @@ TEST(Metrics, PutsMillisecondsAndMinutesIntoDifferentBuckets) {
   metrics.operations.observe({"launch", "web", "ok"}, 0.0015);
   metrics.operations.observe({"launch", "web", "ok"}, 45);
   const std::string text = metrics.render();
-  const std::string series = "dormouse_operation_duration_seconds_bucket{image=\"web\",operation=\"launch\",outcome=\"ok\",";
+  const std::string series =
+      "dormouse_operation_duration_seconds_bucket{image=\"web\",operation=\"launch\",outcome=\"ok\",";
   EXPECT_THAT(text, HasSubstr(series + "le=\"0.001\"} 0"));
   EXPECT_THAT(text, HasSubstr(series + "le=\"0.0025\"} 1"));
   EXPECT_THAT(text, HasSubstr(series + "le=\"30\"} 1"));

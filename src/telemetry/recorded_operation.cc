@@ -29,8 +29,7 @@ TraceParent place(std::uint64_t high, std::uint64_t low, std::uint64_t span, con
 RecordedOperation::RecordedOperation(Telemetry& telemetry, Subject subject, const Cause& cause)
     : telemetry_(telemetry),
       begin_(cause.position ? cause.arrived : telemetry_.clock().steady()),
-      wall_begin_(telemetry_.clock().wall() -
-                  std::chrono::duration_cast<WallTime::duration>(now() - begin_)),
+      wall_begin_(telemetry_.clock().wall() - std::chrono::duration_cast<WallTime::duration>(now() - begin_)),
       subject_(std::move(subject)),
       image_(telemetry_.metrics().image_label(subject_.image)),
       position_(place(telemetry.next_id(), telemetry.next_id(), telemetry.next_id(), cause)),

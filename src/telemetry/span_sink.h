@@ -15,7 +15,7 @@ namespace dormouse::telemetry {
 // A span that has ended, whole: what is told to other programs.
 struct FinishedSpan {
   std::string name;
-  tracing::TraceParent position;           // of this span
+  tracing::TraceParent position;  // of this span
   std::uint64_t parent_span = 0;  // 0: none
   bool is_server = false;         // it answered a request from outside
   std::int64_t begin_unix_ns = 0;

@@ -106,7 +106,8 @@ class Telemetry {
   std::mutex rendering_;
 
   mutable std::mutex mutex_;
-  std::map<std::string_view, std::deque<std::shared_ptr<RecordedOperation>>> recent_;  // guarded by mutex_; the newest last
+  std::map<std::string_view, std::deque<std::shared_ptr<RecordedOperation>>>
+      recent_;  // guarded by mutex_; the newest last
 };
 
 // As Telemetry::begin(), where there may be none.

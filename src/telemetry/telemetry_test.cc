@@ -90,7 +90,9 @@ TEST_F(TelemetryTest, MeasuresStepsAndOperationsByImageAndOutcome) {
 
 TEST_F(TelemetryTest, TakesAStepThatNobodyEndedAsFailed) {
   const tracing::Trace launch = begin();
-  { const tracing::Span left = launch.span("namespace"); }
+  {
+    const tracing::Span left = launch.span("namespace");
+  }
   launch.finish(tracing::kFailed);
   EXPECT_EQ(telemetry.recent("", "000000000000", 1).front().spans.front().outcome, "failed");
 }
@@ -178,8 +180,8 @@ TEST_F(TelemetryTest, CountsBytesAndSlowPathsByOperation) {
   launch.count_bytes(tracing::Direction::kWritten, 4096);
   launch.count_slow_path("no_clone");
   const std::string text = telemetry.render();
-  EXPECT_THAT(text,
-              HasSubstr("dormouse_snapshot_bytes_total{direction=\"written\",image=\"web\",operation=\"launch\"} 4096"));
+  EXPECT_THAT(
+      text, HasSubstr("dormouse_snapshot_bytes_total{direction=\"written\",image=\"web\",operation=\"launch\"} 4096"));
   EXPECT_THAT(text, HasSubstr("dormouse_slow_paths_total{image=\"web\",operation=\"launch\",reason=\"no_clone\"} 1"));
 }
 
