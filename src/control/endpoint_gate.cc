@@ -80,6 +80,15 @@ bool EndpointGate::close_if_idle(SteadyTime::duration idle_time) {
   return true;
 }
 
+bool EndpointGate::close_if_unused() {
+  const std::lock_guard lock(mutex_);
+  if (!revokers_.empty() || !held_.empty()) {
+    return false;
+  }
+  open_ = false;
+  return true;
+}
+
 void EndpointGate::refuse(EndpointRefusal refusal) {
   std::vector<Held> refused;
   {

@@ -34,6 +34,8 @@ class EndpointGate : public std::enable_shared_from_this<EndpointGate> {
   void close();
   // The same, unless bytes went through within `idle_time`: then it stays open, and false.
   bool close_if_idle(SteadyTime::duration idle_time);
+  // The same, unless a lease is out or a request is held.
+  bool close_if_unused();
   void refuse(EndpointRefusal refusal);  // answers all that are held
   void revoke();                         // tells the holders of the leases to let go, each once
 

@@ -13,6 +13,8 @@ namespace dormouse::control {
 namespace {
 
 constexpr int kResumeAttempts = 3;
+constexpr std::chrono::seconds kLaunchRoomTimeout{10};  // to make room in memory: a client can try elsewhere
+constexpr std::chrono::seconds kResumeRoomTimeout{45};  // a VM that sleeps can wake here only
 constexpr const char* kPleaseCheck = "Please check your hook endpoint and application logs for more details.";
 
 // Calls one hook. The failure is a sentence; `name` is capitalised as in "Run lifecycle hook ...".
@@ -113,8 +115,13 @@ Status resume_at_host(host::Host& host, const std::string& microvm_id, const os:
 }  // namespace
 
 tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
+                                                        MemoryBudget& memory,
                                                         const LaunchJob& job,
                                                         const os::Context& context) {
+  const auto room = memory.take(context.within(kLaunchRoomTimeout));
+  if (!room) {
+    return tl::unexpected(launch_ending(room.error()));
+  }
   auto launched = host.launch(job.request, context);
   if (!launched) {
     log::warning("a launch failed", {{"microvm", job.request.microvm_id}, {"error", launched.error().message()}});
@@ -151,9 +158,19 @@ tl::expected<void, SuspendFailure> suspend_microvm(host::Host& host,
   return {};
 }
 
-tl::expected<void, ResumeFailure> resume_microvm(
-    host::Host& host, const std::string& microvm_id, const Hooks& hooks, bool at_host, const os::Context& context) {
+tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
+                                                 MemoryBudget& memory,
+                                                 const std::string& microvm_id,
+                                                 const Hooks& hooks,
+                                                 bool at_host,
+                                                 const os::Context& context) {
+  MemoryBudget::Room room;
   if (at_host) {
+    auto taken = memory.take(context.within(kResumeRoomTimeout));
+    if (!taken) {
+      return tl::unexpected(resume_failure(taken.error()));
+    }
+    room = *std::move(taken);
     if (const Status resumed = resume_at_host(host, microvm_id, context); !resumed) {
       return tl::unexpected(resume_failure(resumed.error()));
     }

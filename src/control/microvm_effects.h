@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "control/memory_budget.h"
 #include "control/microvms.h"
 #include "control/records.h"
 #include "host/host.h"
@@ -31,6 +32,7 @@ struct LaunchJob {
   std::optional<std::string> run_hook_payload;
 };
 tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
+                                                        MemoryBudget& memory,
                                                         const LaunchJob& job,
                                                         const os::Context& context);
 
@@ -49,8 +51,12 @@ struct ResumeFailure {
   std::optional<Ending> ending;  // the VM is gone, or must go; else it sleeps as before
 };
 // `at_host`: false if the host runs the VM already and only the application has to be told.
-tl::expected<void, ResumeFailure> resume_microvm(
-    host::Host& host, const std::string& microvm_id, const Hooks& hooks, bool at_host, const os::Context& context);
+tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
+                                                 MemoryBudget& memory,
+                                                 const std::string& microvm_id,
+                                                 const Hooks& hooks,
+                                                 bool at_host,
+                                                 const os::Context& context);
 
 Status terminate_microvm(host::Host& host,
                          const std::string& microvm_id,

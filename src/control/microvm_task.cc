@@ -108,6 +108,25 @@ Answer<void> MicrovmTask::terminate() {
   });
 }
 
+std::optional<SteadyTime::duration> MicrovmTask::unused_for() const {
+  const Microvm record = published();
+  if (record.state != MicrovmState::kRunning || !resumes_on_request(record) || yielding_ || gate_->leases() > 0) {
+    return std::nullopt;
+  }
+  return gate_->idle_for();
+}
+
+void MicrovmTask::yield() {
+  yielding_ = true;
+  const bool posted = post([this] {
+    if (record_.state == MicrovmState::kRunning && effect_ == Effect::kNone && gate_->close_if_unused()) {
+      begin_suspend();
+    }
+    yielding_ = false;
+  });
+  yielding_ = yielding_ && posted;
+}
+
 void MicrovmTask::acquire(std::function<void()> revoked, LeaseHandler handler) {
   if (!gate_->acquire(std::move(revoked), std::move(handler)) && !post([] {})) {
     gate_->refuse(EndpointRefusal::kTimeout);  // the daemon stops
@@ -308,7 +327,9 @@ void MicrovmTask::start(Effect effect,
   effect_ = effect;
   cancellation_.emplace();
   const os::Context context(*cancellation_, std::chrono::steady_clock::now() + kEffectTimeout);
-  const Status posted = services_.effects.post([self = shared_from_this(), context, work = std::move(work), done] {
+  os::WorkerPool& pool =
+      effect == Effect::kLaunch || effect == Effect::kResume ? services_.arrivals : services_.departures;
+  const Status posted = pool.post([self = shared_from_this(), context, work = std::move(work), done] {
     Outcome outcome = work(context);
     self->post([self, done, outcome = std::move(outcome)] { done(outcome); });
   });
@@ -323,6 +344,9 @@ void MicrovmTask::finished(Effect effect, bool alive) {
   effect_ = Effect::kNone;
   cancellation_.reset();
   up_ = alive;
+  if (!alive) {
+    services_.memory.freed();
+  }
   const auto exit = std::exchange(exit_, std::nullopt);
   if (exit && (alive || effect == Effect::kLaunch)) {
     record_.exit = exit;
@@ -334,8 +358,8 @@ void MicrovmTask::start_launch(LaunchJob job) {
   using Outcome = tl::expected<host::LaunchResult, Ending>;
   start<Outcome>(
       Effect::kLaunch,
-      [&host = services_.world.host, job = std::move(job)](const os::Context& context) {
-        return launch_microvm(host, job, context);
+      [&host = services_.world.host, &memory = services_.memory, job = std::move(job)](const os::Context& context) {
+        return launch_microvm(host, memory, job, context);
       },
       [this](const Outcome& outcome) {
         finished(Effect::kLaunch, outcome.has_value());
@@ -423,9 +447,8 @@ void MicrovmTask::start_resume(bool at_host) {
   resume_wanted_ = false;
   start<Outcome>(
       Effect::kResume,
-      [&host = services_.world.host, id = id_, hooks = record_.hooks, at_host](const os::Context& context) {
-        return resume_microvm(host, id, hooks, at_host, context);
-      },
+      [&host = services_.world.host, &memory = services_.memory, id = id_, hooks = record_.hooks, at_host](
+          const os::Context& context) { return resume_microvm(host, memory, id, hooks, at_host, context); },
       [this](const Outcome& outcome) {
         finished(Effect::kResume, outcome.has_value());
         if (record_.state != MicrovmState::kSuspended) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 
 #include "control/endpoint_gate.h"
 #include "control/lifecycle.h"
+#include "control/memory_budget.h"
 #include "control/microvm_effects.h"
 #include "control/microvms.h"
 #include "control/serial_queue.h"
@@ -23,8 +25,10 @@ namespace dormouse::control {
 struct MicrovmServices {
   World& world;
   Timers& timers;
-  os::WorkerPool& events;   // short work: decisions and their records
-  os::WorkerPool& effects;  // blocking work at the host
+  os::WorkerPool& events;      // short work: decisions and their records
+  os::WorkerPool& arrivals;    // blocking work at the host: launches and resumptions, which may wait for memory
+  os::WorkerPool& departures;  // likewise: suspensions and terminations, which give it back
+  MemoryBudget& memory;
   // After each change of the published record; must not block.
   std::function<void(const Microvm&)> changed;
   // Once, after the record is TERMINATED.
@@ -52,6 +56,11 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   Answer<void> suspend();
   Answer<void> resume();
   Answer<void> terminate();
+
+  // For how long nobody has used the VM, if it may be put to sleep for the memory it has: it runs, nothing is under way, and
+  // the next request wakes it.
+  std::optional<SteadyTime::duration> unused_for() const;
+  void yield();  // goes to sleep, unless it is used again by then
 
   void acquire(std::function<void()> revoked, LeaseHandler handler);
   void exited(const host::VmExit& exit);
@@ -99,6 +108,7 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   const std::string id_;
   std::shared_ptr<SerialQueue> queue_;
   std::shared_ptr<EndpointGate> gate_;
+  std::atomic<bool> yielding_ = false;  // asked to, and the event not handled yet
 
   // Used by events only.
   Microvm record_;

@@ -32,6 +32,7 @@ constexpr const char* kOperation = "RunMicrovm";
 constexpr std::chrono::hours kTokenLife{24};
 constexpr std::chrono::seconds kSweepInterval{60};
 constexpr std::size_t kSweepRowsMax = 1000;
+constexpr std::chrono::seconds kReliefInterval{1};
 constexpr std::size_t kEventThreads = 4;
 // Each VM has at most one job in each pool, so this bounds the number of VMs that something happens to.
 constexpr std::size_t kQueuedJobsMax = 1'000'000;
@@ -81,6 +82,20 @@ class LiveMicrovms {
   }
   std::shared_ptr<MicrovmTask> find(const std::string& microvm_id) const { return find_in(by_id_, microvm_id); }
   std::shared_ptr<MicrovmTask> find_endpoint(const std::string& id) const { return find_in(by_endpoint_, id); }
+  // The one that nobody has used for the longest time, of those that may yield their memory.
+  std::shared_ptr<MicrovmTask> least_recently_used() const {
+    const std::lock_guard lock(mutex_);
+    std::shared_ptr<MicrovmTask> found;
+    std::optional<SteadyTime::duration> longest;
+    for (const auto& [id, task] : by_id_) {
+      const auto unused = task->unused_for();
+      if (unused && (!longest || *unused > *longest)) {
+        longest = unused;
+        found = task;
+      }
+    }
+    return found;
+  }
   void clear() {
     std::unordered_map<std::string, std::shared_ptr<MicrovmTask>> tasks;
     const std::lock_guard lock(mutex_);
@@ -132,10 +147,13 @@ class Microvms::Implementation {
   Answer<Microvm> new_record(const Caller& caller, const RunRequest& request, const ImageVersion& version) const;
   void sweep();
   void plan_sweep();
+  void plan_relief();
 
   Timers timers_;
   os::WorkerPool events_;
-  os::WorkerPool effects_;
+  os::WorkerPool arrivals_;
+  os::WorkerPool departures_;
+  MemoryBudget memory_;
   MicrovmServices services_;
 };
 
@@ -144,17 +162,28 @@ Microvms::Implementation::Implementation(World& the_world, Images& the_images)
       images(the_images),
       timers_(the_world.clock),
       events_({kEventThreads, kQueuedJobsMax}),
-      effects_({the_world.microvm_workers, kQueuedJobsMax}),
+      arrivals_({the_world.microvm_workers, kQueuedJobsMax}),
+      departures_({the_world.microvm_workers, kQueuedJobsMax}),
+      memory_(the_world.host, the_world.memory_budget_bytes),
       services_{the_world,
                 timers_,
                 events_,
-                effects_,
+                arrivals_,
+                departures_,
+                memory_,
                 [this](const Microvm& record) {
                   if (observer) {
                     observer(record);
                   }
                 },
                 [this](const Microvm& record) { live->remove(record); }} {
+  memory_.on_shortage([this] {
+    const auto task = live->least_recently_used();
+    if (task) {
+      task->yield();
+    }
+    return task != nullptr;
+  });
   world.host.on_exit([weak = std::weak_ptr(live)](const std::string& microvm_id, const host::VmExit& exit) {
     if (const auto tasks = weak.lock()) {
       if (const auto task = tasks->find(microvm_id)) {
@@ -401,12 +430,28 @@ void Microvms::Implementation::start(const std::vector<host::RecoveredVm>& found
     }
   }
   plan_sweep();
+  plan_relief();
 }
 
 void Microvms::Implementation::plan_sweep() {
   timers_.at(world.clock.steady() + kSweepInterval, [this] {
-    if (!effects_.post([this] { sweep(); })) {
+    if (!departures_.post([this] { sweep(); })) {
       log::debug("the sweep of ended microvms is left out");
+    }
+  });
+}
+
+void Microvms::Implementation::plan_relief() {
+  if (!world.memory_budget_bytes) {
+    return;
+  }
+  timers_.at(world.clock.steady() + kReliefInterval, [this] {
+    const Status posted = departures_.post([this] {
+      memory_.relieve();
+      plan_relief();
+    });
+    if (!posted) {
+      log::debug("the look at the VMs' memory is left out");
     }
   });
 }
@@ -425,7 +470,8 @@ void Microvms::Implementation::sweep() {
 
 void Microvms::Implementation::stop() {
   timers_.stop();
-  effects_.stop();  // their outcomes are events
+  arrivals_.stop();  // their outcomes are events
+  departures_.stop();
   events_.stop();
   live->clear();
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -59,7 +60,8 @@ class World {
   std::chrono::milliseconds connector_settle_time{200};  // after which a connector is ACTIVE, or gone
   bool image_names = false;  // images may be named by their bare names too, not by ARN alone
   Quotas quotas{};
-  std::size_t microvm_workers = 32;  // launches, suspensions, resumptions and hooks under way at once
+  std::size_t microvm_workers = 32;  // launches and resumptions under way at once; as many suspensions and terminations
+  std::optional<std::uint64_t> memory_budget_bytes{};  // of all VMs' private memory together; MemoryBudget
 };
 
 }  // namespace dormouse::control

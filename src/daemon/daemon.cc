@@ -30,6 +30,7 @@
 #include "net/http_server.h"
 #include "network/address_policy.h"
 #include "os/file.h"
+#include "os/host_facts.h"
 #include "os/worker_pool.h"
 #include "proxy/certificate_authority.h"
 #include "proxy/endpoint_server.h"
@@ -204,6 +205,8 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
                                                                             : control::SuspendHookFailure::kKeepRunning;
   world->customer_egress = options.customer_egress == "internet" ? host::Egress::kInternet : host::Egress::kNone;
   world->image_names = options.image_names;
+  DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
+  DM_ASSIGN(world->memory_budget_bytes, parse_memory_budget(options.memory_budget, memory.total_bytes), "");
   if (options.quotas == "aws") {
     world->quotas = control::aws_quotas();
   }

@@ -2,6 +2,9 @@
 
 #include "daemon/options.h"
 
+#include <charconv>
+#include <string_view>
+
 #include <CLI/CLI.hpp>
 
 namespace dormouse::daemon {
@@ -55,6 +58,16 @@ void declare(CLI::App& app, Options& options) {
       "are always denied");
   app.add_option(
       "--egress-allowed", options.egress_allowed, "Exceptions from that (CIDR), e.g. a mirror in a private range");
+  app.add_option(
+         "--memory-budget",
+         options.memory_budget,
+         "Memory that VMs may have for themselves together: a size (6G, 512M), a share of the host's (80%), or none. "
+         "Others that are idle and woken by requests are put to sleep to keep it")
+      ->check([](const std::string& text) {
+        const auto parsed = parse_memory_budget(text, 0);
+        return parsed ? std::string() : parsed.error().message();
+      })
+      ->capture_default_str();
   app.add_option("--concurrent-builds", options.concurrent_builds, "Image builds at a time; more wait")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
@@ -94,6 +107,23 @@ void declare(CLI::App& app, Options& options) {
 }
 
 }  // namespace
+
+Result<std::optional<std::uint64_t>> parse_memory_budget(const std::string& text, std::uint64_t host_bytes) {
+  if (text == "none") {
+    return std::nullopt;
+  }
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (error == std::errc() && unit == "%" && number >= 1 && number <= 100) {
+    return host_bytes / 100 * number;
+  }
+  if (error == std::errc() && (unit == "M" || unit == "G") && number >= 1 && number <= (1U << 20U)) {
+    return number << (unit == "M" ? 20U : 30U);
+  }
+  return fail(ErrorKind::kInvalidArgument,
+              "'" + text + "' is no memory budget: a size from 1M to 1048576G, a share from 1% to 100%, or none");
+}
 
 std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   Options options;

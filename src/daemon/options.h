@@ -30,6 +30,7 @@ struct Options {
   std::string substitute_base = "auto";
   std::vector<std::string> egress_denied;   // CIDR; empty: the default list
   std::vector<std::string> egress_allowed;  // CIDR; exceptions
+  std::string memory_budget = "80%";
   int concurrent_builds = 2;
   int build_timeout_seconds = 3600;
   int drain_timeout_seconds = 5;
@@ -43,6 +44,9 @@ struct Options {
   std::optional<std::filesystem::path> s3_credentials;  // AWS shared-credentials file, profile default
   std::string log_level = "info";
 };
+
+// Bytes of Options::memory_budget on a host with that much memory; nothing for "none". kInvalidArgument.
+Result<std::optional<std::uint64_t>> parse_memory_budget(const std::string& text, std::uint64_t host_bytes);
 
 // Reads the command line, and the file that --config names. Nothing: help or the version was asked for and printed, and
 // `exit_code` says what to exit with.

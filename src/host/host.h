@@ -123,6 +123,12 @@ struct RecoveredVm {
   std::string reason;  // why it is gone
 };
 
+// What the VMs that run have for themselves, shared with nobody.
+struct MemoryUse {
+  std::uint64_t private_bytes = 0;
+  std::size_t vms = 0;
+};
+
 struct HookCall {
   std::string path;  // "/aws/lambda-microvms/runtime/v1/run"
   std::uint16_t port = 0;
@@ -173,6 +179,9 @@ class Host {
 
   // The VMM's process, nothing if it has none: for descriptions and tests.
   virtual std::optional<int> vmm_process(const std::string& microvm_id) const = 0;
+
+  // Of the VMs that run; what is made ahead of them is not counted. Cheap: a file of the kernel's for each.
+  virtual MemoryUse memory_use() const { return {}; }
 
   // Why no VM can be launched now; nothing if one can.
   virtual std::optional<std::string> not_ready() const = 0;

@@ -366,6 +366,26 @@ std::optional<int> LocalHost::vmm_process(const std::string& microvm_id) const {
   return vm ? vm->process() : std::nullopt;
 }
 
+MemoryUse LocalHost::memory_use() const {
+  std::vector<std::shared_ptr<Vm>> vms;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, vm] : vms_) {
+      vms.push_back(vm);
+    }
+  }
+  MemoryUse use;
+  for (const auto& vm : vms) {
+    const auto pid = vm->process();
+    const auto bytes = pid ? os::private_memory_of(*pid) : std::nullopt;
+    if (bytes) {
+      use.private_bytes += *bytes;
+      ++use.vms;
+    }
+  }
+  return use;
+}
+
 // --- start ---
 
 // Ends the processes that an earlier daemon on this data directory started and that no VM claims: builders, clones that

@@ -61,6 +61,7 @@ class LocalHost final : public Host {
   Result<std::vector<RecoveredVm>> recover(const os::Context& context) override;
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
+  MemoryUse memory_use() const override;
   std::optional<std::string> not_ready() const override;
   std::optional<std::string> cannot_hold(const MachineSize& size) const override;
   Isolation isolation() const override;

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <sstream>
 
 #include "base/scope_exit.h"
 #include "os/file.h"
@@ -75,6 +76,21 @@ std::optional<std::uint64_t> start_time_of(pid_t pid) {
     return std::nullopt;
   }
   return value;
+}
+
+std::optional<std::uint64_t> private_memory_of(pid_t pid) {
+  const auto text = read_file("/proc/" + std::to_string(pid) + "/statm", 4096);
+  if (!text) {
+    return std::nullopt;
+  }
+  std::istringstream fields(*text);
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  std::uint64_t shared = 0;  // of files and shared memory
+  if (!(fields >> size >> resident >> shared) || shared > resident) {
+    return std::nullopt;
+  }
+  return (resident - shared) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 Result<Process> Process::spawn(const SpawnRequest& request) {

@@ -57,6 +57,10 @@ class Process {
   std::optional<ProcessEnd> end_;
 };
 
+// Bytes of anonymous memory that a process has in use, proc(5), statm: what it wrote of private mappings of files counts, what
+// it merely read of them does not. Nothing if there is no such process.
+std::optional<std::uint64_t> private_memory_of(pid_t pid);
+
 // Start time of a process, proc(5) field 22; nothing if there is none.
 std::optional<std::uint64_t> start_time_of(pid_t pid);
 

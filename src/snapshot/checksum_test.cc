@@ -30,7 +30,8 @@ UniqueFd temporary_file() {
 }
 
 void put(const UniqueFd& file, std::string_view bytes, std::size_t at) {
-  EXPECT_EQ(::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(at)), static_cast<ssize_t>(bytes.size()));
+  EXPECT_EQ(::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(at)),
+            static_cast<ssize_t>(bytes.size()));
 }
 
 UniqueFd file_of(std::string_view bytes) {

@@ -93,6 +93,7 @@ void ControlFixture::construct() {
   database = *std::move(opened);
   metadata = store::make_sqlite_metadata_store(*database);
   world.reset(new control::World{clock, host, *metadata, artifacts, directory.path()});
+  world->memory_budget_bytes = memory_budget_bytes;
   connectors = std::make_unique<control::NetworkConnectors>(*world);
   connectors->on_change([this](const control::NetworkConnector&) {
     const std::lock_guard lock(mutex_);

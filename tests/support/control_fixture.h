@@ -93,6 +93,8 @@ class ControlFixture {
   bool wait_for_connectors(int settled);
   bool wait_for_build(control::BuildState state, int times = 1);
 
+  std::optional<std::uint64_t> memory_budget_bytes;  // of the next daemon: restart() makes one
+
   TemporaryDirectory directory;
   FakeClock clock;
   FakeHost host;

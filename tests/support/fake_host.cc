@@ -295,6 +295,21 @@ Status FakeHost::remove_snapshot(const std::filesystem::path& snapshot) {
 
 std::optional<int> FakeHost::vmm_process(const std::string& /*microvm_id*/) const { return std::nullopt; }
 
+void FakeHost::set_private_bytes(std::uint64_t of_each) {
+  const std::lock_guard lock(mutex_);
+  private_bytes_ = of_each;
+}
+
+host::MemoryUse FakeHost::memory_use() const {
+  const std::lock_guard lock(mutex_);
+  host::MemoryUse use;
+  for (const auto& [id, runs] : vms_) {
+    use.vms += runs ? 1 : 0;
+  }
+  use.private_bytes = use.vms * private_bytes_;
+  return use;
+}
+
 std::optional<std::string> FakeHost::not_ready() const {
   const std::lock_guard lock(mutex_);
   return not_ready_;

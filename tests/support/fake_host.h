@@ -31,6 +31,7 @@ class FakeHost final : public host::Host {
   void set_build_output(std::string text);
   void set_not_ready(std::optional<std::string> reason);
   void set_cannot_hold(std::optional<std::string> reason);
+  void set_private_bytes(std::uint64_t of_each);                      // of a VM that runs
   void put(const std::string& microvm_id, bool running);              // a VM of an earlier daemon
   void end(const std::string& microvm_id, const host::VmExit& exit);  // it is gone, and reported so
   void print(const std::string& microvm_id, std::string_view output);
@@ -61,6 +62,7 @@ class FakeHost final : public host::Host {
   Result<std::vector<host::RecoveredVm>> recover(const os::Context& context) override;
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
+  host::MemoryUse memory_use() const override;
   std::optional<std::string> not_ready() const override;
   std::optional<std::string> cannot_hold(const host::MachineSize& size) const override;
   host::Isolation isolation() const override { return host::Isolation::kTcg; }
@@ -85,6 +87,7 @@ class FakeHost final : public host::Host {
   std::string build_output_ = "STEP 1: FROM dormouse.local/base:debian12\n";
   std::optional<std::string> not_ready_;
   std::optional<std::string> cannot_hold_;
+  std::uint64_t private_bytes_ = 0;
   std::map<std::string, bool> vms_;  // whether it runs
   std::map<std::string, std::string> busy_;
   std::vector<std::string> broken_rules_;

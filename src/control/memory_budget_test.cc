@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "control/memory_budget.h"
+
+#include <chrono>
+#include <future>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/control_fixture.h"
+
+namespace dormouse::control {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::ControlFixture;
+using test::FakeHost;
+using test::Request;
+using testing::HasSubstr;
+
+constexpr const char* kAccount = ControlFixture::kAccount;
+constexpr std::uint64_t kMiB = 1U << 20U;
+
+os::Context soon() { return os::Context::with_timeout(milliseconds(1)); }
+os::Context patient() { return os::Context::with_timeout(seconds(30)); }
+
+TEST(MemoryBudgetTest, RoomIsAlwaysThereWithoutALimit) {
+  FakeHost host;
+  host.put("vm", true);
+  host.set_private_bytes(1'000'000 * kMiB);
+  MemoryBudget budget(host, std::nullopt);
+  EXPECT_TRUE(budget.take(soon()));
+  budget.relieve();
+}
+
+TEST(MemoryBudgetTest, RoomIsPromisedOnceUntilItIsGivenBack) {
+  FakeHost host;
+  MemoryBudget budget(host, 2 * MemoryBudget::kExpectedBytes);
+  budget.on_shortage([] { return false; });
+  auto first = budget.take(soon());
+  auto second = budget.take(soon());
+  ASSERT_TRUE(first && second);
+  const auto third = budget.take(soon());
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().kind(), ErrorKind::kResourceExhausted);
+  EXPECT_EQ(third.error().message(),
+            "VMs use 96 MiB of the 96 MiB that --memory-budget allows, and none of them is idle and woken by requests: "
+            "suspend or terminate some");
+  second->reset();
+  EXPECT_TRUE(budget.take(soon()));
+}
+
+TEST(MemoryBudgetTest, OneMoreIsExpectedToNeedWhatTheOthersDo) {
+  FakeHost host;
+  host.put("a", true);
+  host.put("b", true);
+  host.set_private_bytes(100 * kMiB);
+  MemoryBudget tight(host, 299 * kMiB);
+  tight.on_shortage([] { return false; });
+  EXPECT_FALSE(tight.take(soon()));
+  MemoryBudget enough(host, 300 * kMiB);
+  EXPECT_TRUE(enough.take(soon()));
+}
+
+TEST(MemoryBudgetTest, WhoWaitsGetsTheRoomOfAVmThatFellAsleep) {
+  FakeHost host;
+  host.put("a", true);
+  host.set_private_bytes(100 * kMiB);
+  MemoryBudget budget(host, 150 * kMiB);
+  std::promise<void> asked;
+  budget.on_shortage([&, first = true]() mutable {
+    if (first) {
+      asked.set_value();
+    }
+    return std::exchange(first, false);
+  });
+  auto taken = std::async(std::launch::async, [&] { return budget.take(patient()); });
+  asked.get_future().wait();
+  ASSERT_TRUE(host.suspend("a", patient()));
+  budget.freed();
+  EXPECT_TRUE(taken.get());
+}
+
+TEST(MemoryBudgetTest, AsManyAreAskedAsWhatIsTooMuchWouldNeed) {
+  FakeHost host;
+  for (const char* const vm : {"a", "b", "c", "d", "e"}) {
+    host.put(vm, true);
+  }
+  host.set_private_bytes(100 * kMiB);
+  MemoryBudget budget(host, 250 * kMiB);
+  int asked = 0;
+  budget.on_shortage([&] {
+    ++asked;
+    return true;
+  });
+  budget.relieve();  // 500 MiB: three of them
+  EXPECT_EQ(asked, 3);
+}
+
+TEST(MemoryBudgetTest, CancellationEndsTheWait) {
+  FakeHost host;
+  host.put("a", true);
+  host.set_private_bytes(100 * kMiB);
+  MemoryBudget budget(host, 50 * kMiB);
+  budget.on_shortage([] { return false; });
+  const os::Cancellation cancellation;
+  cancellation.cancel();
+  const auto taken = budget.take(os::Context(cancellation, std::chrono::steady_clock::now() + seconds(30)));
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().kind(), ErrorKind::kCancelled);
+}
+
+class MemoryShortageTest : public testing::Test {
+ protected:
+  // Room for two VMs.
+  MemoryShortageTest() {
+    fixture.host.set_private_bytes(100 * kMiB);
+    fixture.memory_budget_bytes = 250 * kMiB;
+    fixture.restart();
+    fixture.start();
+    fixture.create_image();
+  }
+
+  std::string run(bool wakes_by_request = true) {
+    RunRequest request = fixture.run_request();
+    request.idle_policy = IdlePolicy{3600, 3600, wakes_by_request};
+    return fixture.run_to_running(request).microvm_id;
+  }
+  void use(const std::string& id) {
+    fixture.clock.advance(milliseconds(10));
+    Request request(*fixture.microvms, id);
+    EXPECT_EQ(request.wait(), "lease");
+    request.finish();
+    fixture.clock.advance(milliseconds(10));
+  }
+  bool reaches(const std::string& id, MicrovmState state, int times = 1) {
+    return fixture.states.wait_for(id, state, times);
+  }
+
+  ControlFixture fixture;
+};
+
+TEST_F(MemoryShortageTest, LaunchPutsTheLeastRecentlyUsedVmToSleep) {
+  const std::string first = run();
+  const std::string second = run();
+  use(second);
+  use(first);
+  const std::string third = run();
+  EXPECT_TRUE(reaches(second, MicrovmState::kSuspended));
+  EXPECT_EQ(fixture.get(first).state, MicrovmState::kRunning);
+  EXPECT_EQ(fixture.get(third).state, MicrovmState::kRunning);
+}
+
+TEST_F(MemoryShortageTest, RequestsWakeMoreVmsThanFitByTurns) {
+  const std::string first = run();
+  const std::string second = run();
+  const std::string third = run();
+  for (int round = 0; round < 5; ++round) {
+    for (const std::string& id : {first, second, third}) {
+      use(id);
+    }
+  }
+  EXPECT_EQ(fixture.host.broken_rules(), std::vector<std::string>());
+}
+
+TEST_F(MemoryShortageTest, VmThatIsInUseIsNotPutToSleep) {
+  const std::string first = run();
+  const std::string second = run();
+  use(second);
+  Request busy(*fixture.microvms, first);
+  ASSERT_EQ(busy.wait(), "lease");
+  run();
+  EXPECT_TRUE(reaches(second, MicrovmState::kSuspended));
+  EXPECT_EQ(fixture.get(first).state, MicrovmState::kRunning);
+  EXPECT_FALSE(busy.revoked());
+  busy.finish();
+}
+
+TEST_F(MemoryShortageTest, VmThatNoRequestWouldWakeIsNotPutToSleep) {
+  const std::string stays = run(false);
+  const std::string wakes = run();
+  use(stays);
+  use(wakes);
+  run();
+  EXPECT_TRUE(reaches(wakes, MicrovmState::kSuspended));
+  EXPECT_EQ(fixture.get(stays).state, MicrovmState::kRunning);
+}
+
+TEST_F(MemoryShortageTest, GuestsThatWroteMoreThanExpectedMakeOthersSleep) {
+  const std::string first = run();
+  const std::string second = run();
+  use(first);
+  use(second);
+  fixture.host.set_private_bytes(200 * kMiB);
+  fixture.clock.advance(seconds(1));
+  EXPECT_TRUE(reaches(first, MicrovmState::kSuspended));
+  EXPECT_EQ(fixture.get(second).state, MicrovmState::kRunning);
+}
+
+}  // namespace
+}  // namespace dormouse::control
