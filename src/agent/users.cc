@@ -2,6 +2,7 @@
 
 #include "agent/users.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -118,6 +119,10 @@ Answered<UserIds> resolve_user(std::string_view spec, std::string_view passwd, s
                         std::string(wanted_group) + "\"; add it with a RUN instruction or use its number");
     }
     ids.gid = *gid;
+  }
+  // The main group is among the others too, as initgroups(3) has it: else what keeps a group out (mode 0707) would not.
+  if (std::find(ids.additional_gids.begin(), ids.additional_gids.end(), ids.gid) == ids.additional_gids.end()) {
+    ids.additional_gids.insert(ids.additional_gids.begin(), ids.gid);
   }
   return ids;
 }

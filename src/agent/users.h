@@ -14,7 +14,7 @@ namespace dormouse::agent {
 struct UserIds {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::vector<std::uint32_t> additional_gids;
+  std::vector<std::uint32_t> additional_gids;  // gid among them
   std::string home = "/";
 
   bool operator==(const UserIds&) const = default;

@@ -17,23 +17,23 @@ UserIds resolved(std::string_view user) {
   return ids.value_or(UserIds{});
 }
 
-TEST(ResolveUser, IsRootWhenTheImageNamesNobody) { EXPECT_EQ(resolved(""), (UserIds{0, 0, {}, "/root"})); }
+TEST(ResolveUser, IsRootWhenTheImageNamesNobody) { EXPECT_EQ(resolved(""), (UserIds{0, 0, {0}, "/root"})); }
 
 TEST(ResolveUser, TakesGroupsAndHomeFromTheFiles) {
-  EXPECT_EQ(resolved("app"), (UserIds{1000, 1001, {50, 44}, "/home/app"}));
-  EXPECT_EQ(resolved("1000"), (UserIds{1000, 1001, {50, 44}, "/home/app"}));
+  EXPECT_EQ(resolved("app"), (UserIds{1000, 1001, {1001, 50, 44}, "/home/app"}));
+  EXPECT_EQ(resolved("1000"), (UserIds{1000, 1001, {1001, 50, 44}, "/home/app"}));
 }
 
 TEST(ResolveUser, TakesNumbersThatAreNotListed) {
-  EXPECT_EQ(resolved("4711"), (UserIds{4711, 0, {}, "/"}));
-  EXPECT_EQ(resolved("4711:4712"), (UserIds{4711, 4712, {}, "/"}));
+  EXPECT_EQ(resolved("4711"), (UserIds{4711, 0, {0}, "/"}));
+  EXPECT_EQ(resolved("4711:4712"), (UserIds{4711, 4712, {4712}, "/"}));
 }
 
 TEST(ResolveUser, PrefersANameThatLooksLikeANumber) { EXPECT_EQ(resolved("2000").uid, 5U); }
 
 TEST(ResolveUser, NamesNoOtherGroupsBesideAnExplicitOne) {
-  EXPECT_EQ(resolved("app:video"), (UserIds{1000, 44, {}, "/home/app"}));
-  EXPECT_EQ(resolved("app:9"), (UserIds{1000, 9, {}, "/home/app"}));
+  EXPECT_EQ(resolved("app:video"), (UserIds{1000, 44, {44}, "/home/app"}));
+  EXPECT_EQ(resolved("app:9"), (UserIds{1000, 9, {9}, "/home/app"}));
 }
 
 TEST(ResolveUser, SaysWhichUserOrGroupIsMissing) {
