@@ -25,6 +25,7 @@ constexpr std::chrono::seconds kStoreRetry{1};
 constexpr std::chrono::seconds kTerminateRetry{2};
 constexpr int kTerminateAttempts = 5;
 constexpr std::size_t kOutputBytesMax = 64U << 10U;
+constexpr std::size_t kOutputBytesKept = 4U << 10U;  // of a VM that has ended
 
 }  // namespace
 
@@ -179,7 +180,7 @@ Microvm MicrovmTask::published() const {
 
 std::string MicrovmTask::last_output() const {
   const std::lock_guard lock(published_mutex_);
-  return output_.substr(output_.size() - std::min(output_.size(), kOutputBytesMax));
+  return printable(output_.substr(output_.size() - std::min(output_.size(), kOutputBytesMax)));
 }
 
 Answer<void> MicrovmTask::refuse_if_ended() const {
@@ -514,6 +515,8 @@ void MicrovmTask::start_terminate() {
         if (!record_.state_reason) {
           record_.state_reason = "Success.";
         }
+        const std::string output = last_output();
+        record_.last_output = printable(output.substr(output.size() - std::min(output.size(), kOutputBytesKept)));
         apply(MicrovmEvent::kTerminated);
         services_.ended(record_);
       });

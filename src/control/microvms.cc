@@ -538,10 +538,11 @@ Answer<std::string> Microvms::output(const std::string& account, const std::stri
   if (!record) {
     return tl::unexpected(record.error());
   }
-  if (const auto task = implementation_->live->find(microvm_id)) {
+  const auto task = implementation_->live->find(microvm_id);
+  if (task && record->state != MicrovmState::kTerminated) {
     return task->last_output();
   }
-  return record->exit ? record->exit->last_output : std::string();
+  return record->last_output.empty() && record->exit ? record->exit->last_output : record->last_output;
 }
 
 std::optional<Microvm> Microvms::find_endpoint(std::string_view endpoint_id) const {

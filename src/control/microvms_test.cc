@@ -464,5 +464,17 @@ TEST_F(MicrovmsTest, OutputIsTheLast64KiB) {
   EXPECT_THAT(*output, testing::EndsWith("the end\n"));
 }
 
+TEST_F(MicrovmsTest, OutputsEndIsKeptAfterATermination) {
+  const auto id = running_vm();
+  host.print(id, std::string(200'000, 'a'));
+  host.print(id, "the \xFF end\n");
+  ASSERT_TRUE(fixture.microvms->terminate(kAccount, id));
+  ASSERT_TRUE(reaches(id, MicrovmState::kTerminated));
+  const auto output = fixture.microvms->output(kAccount, id);
+  ASSERT_TRUE(output);
+  EXPECT_EQ(output->size(), 4096U);
+  EXPECT_THAT(*output, testing::EndsWith("the ? end\n"));
+}
+
 }  // namespace
 }  // namespace dormouse::control

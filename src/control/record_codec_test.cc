@@ -65,6 +65,7 @@ Microvm full_microvm() {
   exit.last_output = "out\n";
   exit.sentence = "It ended.";
   microvm.exit = exit;
+  microvm.last_output = "output\n";
   microvm.resumes = 3;
   return microvm;
 }
@@ -91,6 +92,7 @@ TEST(RecordCodecTest, MicrovmComesBackAsItWas) {
   EXPECT_EQ(decoded->isolation, host::Isolation::kKvm);
   EXPECT_EQ(decoded->exit->cause, host::VmExit::Cause::kDiskFull);
   EXPECT_EQ(decoded->exit->signal, 9);
+  EXPECT_EQ(decoded->last_output, "output\n");
   EXPECT_EQ(decoded->resumes, 3);
 }
 

@@ -150,6 +150,7 @@ void members(Document& document, typename Document::template As<Microvm>& microv
   document("isolation", microvm.isolation, std::span<const Spelling<host::Isolation>>(kIsolations));
   document("isolation_reason", microvm.isolation_reason);
   document("exit", microvm.exit);
+  document("last_output", microvm.last_output);
   document("resumes", microvm.resumes);
 }
 

@@ -205,6 +205,7 @@ struct Microvm {
   std::optional<host::Isolation> isolation;
   std::string isolation_reason;
   std::optional<host::VmExit> exit;  // what ended it
+  std::string last_output;           // of the application, once TERMINATED: its end, 4 KiB at most
   int resumes = 0;
 };
 
