@@ -126,13 +126,21 @@ class Daemon:
         log.close()
         self.pid = self._process.pid
 
+    @staticmethod
+    def default_build_dir():
+        """Where the programs under test are: of the shared daemon's build, else what the environment names."""
+        path = os.environ.get(SHARED)
+        if path:
+            return pathlib.Path(json.loads(pathlib.Path(path).read_text())["build_dir"])
+        return pathlib.Path(os.environ.get("DORMOUSE_BUILD_DIR", ROOT / "build/dev"))
+
     @classmethod
     def shared(cls, build_dir=None):
         """The daemon that tests/run started, or one of the caller's own where a suite is run by hand."""
         path = os.environ.get(SHARED)
         if path:
             return cls(json.loads(pathlib.Path(path).read_text()))
-        return cls.start(build_dir or os.environ.get("DORMOUSE_BUILD_DIR", ROOT / "build/dev"))
+        return cls.start(build_dir or cls.default_build_dir())
 
     def describe(self):
         return {
