@@ -5,7 +5,6 @@
 Starts dm_s3_test_server of the build directory (DORMOUSE_BUILD_DIR, else build/dev) over a directory that goes with the test.
 """
 
-import configparser
 import hashlib
 import http.client
 import io
@@ -26,76 +25,24 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from tests.support import clients, suite  # noqa: E402
 
-BUILD = pathlib.Path(os.environ.get("DORMOUSE_BUILD_DIR", ROOT / "build/dev"))
 CLIENTS = ROOT / "tests/clients"
 
 if __name__ == "__main__":
     clients.javascript(CLIENTS)  # first: run_with() drops what may be needed to reach the registries
     clients.run_with(CLIENTS / "requirements.txt")
 
-import boto3  # noqa: E402
-import botocore.config  # noqa: E402
 import botocore.exceptions  # noqa: E402
 
+from tests.support.s3_server import S3Server  # noqa: E402
+
 MIB = 1 << 20
-
-
-class Server:
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        self.start()
-        file = configparser.ConfigParser(interpolation=None)
-        file.read(self.directory / "credentials")
-        self.key = file["default"]["aws_access_key_id"]
-        self.secret = file["default"]["aws_secret_access_key"]
-
-    def start(self):
-        program = next(path for path in (BUILD / "bin/dm_s3_test_server", BUILD / "tests/s3/dm_s3_test_server") if path.exists())
-        self.process = subprocess.Popen([program, self.directory], stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def stop(self):
-        self.process.terminate()
-        code = self.process.wait(30)
-        self.process.stdout.close()
-        return code
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(30)
-        self.process.stdout.close()
-
-    def client(self, key=None, secret=None, url=None, **config):
-        return boto3.client(
-            "s3",
-            endpoint_url=url or self.url,
-            region_name="us-east-1",
-            aws_access_key_id=key or self.key,
-            aws_secret_access_key=secret or self.secret,
-            config=botocore.config.Config(retries={"total_max_attempts": 1}, **config),
-        )
-
-    def environment(self):
-        environment = dict(os.environ)
-        environment.update(
-            AWS_ENDPOINT_URL=self.url,
-            AWS_REGION="us-east-1",
-            AWS_ACCESS_KEY_ID=self.key,
-            AWS_SECRET_ACCESS_KEY=self.secret,
-            AWS_CONFIG_FILE="/dev/null",
-            AWS_SHARED_CREDENTIALS_FILE="/dev/null",
-            AWS_EC2_METADATA_DISABLED="true",
-            AWS_PAGER="",
-        )
-        return environment
 
 
 class S3TestCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.mkdtemp(prefix="dormouse-s3-")
-        cls.server = Server(cls.directory)
+        cls.server = S3Server(cls.directory)
         cls.s3 = cls.server.client()
 
     @classmethod
@@ -416,7 +363,7 @@ class Crash(unittest.TestCase):
     def test_put_that_is_cut_by_kill_9_leaves_nothing(self):
         directory = tempfile.mkdtemp(prefix="dormouse-s3-crash-")
         self.addCleanup(shutil.rmtree, directory)
-        server = Server(directory)
+        server = S3Server(directory)
         blobs = pathlib.Path(directory) / "artifacts"
         try:
             s3 = server.client()
