@@ -66,11 +66,12 @@ Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
       if (going_on.error().kind() == ErrorKind::kCancelled) {
         return tl::unexpected(going_on.error());
       }
-      return fail(ErrorKind::kResourceExhausted,
-                  fmt::format("VMs use {} MiB of the {} MiB that --memory-budget allows, and none of them is idle and woken "
-                              "by requests: suspend or terminate some",
-                              now.bytes >> 20U,
-                              *limit_bytes_ >> 20U));
+      return fail(
+          ErrorKind::kResourceExhausted,
+          fmt::format("VMs use {} MiB of the {} MiB that --memory-budget allows, and none of them is idle and woken "
+                      "by requests: suspend or terminate some",
+                      now.bytes >> 20U,
+                      *limit_bytes_ >> 20U));
     }
     if (woken) {
       eventfd_t value = 0;
@@ -101,8 +102,9 @@ void MemoryBudget::relieve() {
   falling_asleep_ = 0;
   const Use now = use();
   if (now.bytes > *limit_bytes_ && !make_room(now.bytes - *limit_bytes_, now.expected)) {
-    log::warning("VMs use more memory than they may, and none can be put to sleep",
-                 {{"used_mib", std::to_string(now.bytes >> 20U)}, {"allowed_mib", std::to_string(*limit_bytes_ >> 20U)}});
+    log::warning(
+        "VMs use more memory than they may, and none can be put to sleep",
+        {{"used_mib", std::to_string(now.bytes >> 20U)}, {"allowed_mib", std::to_string(*limit_bytes_ >> 20U)}});
   }
 }
 

@@ -55,7 +55,7 @@ class MemoryBudget {
     std::uint64_t bytes = 0;     // in use and promised
     std::uint64_t expected = 0;  // of one VM more
   };
-  Use use() const;  // under mutex_
+  Use use() const;                                                       // under mutex_
   bool make_room(std::uint64_t excess_bytes, std::uint64_t bytes_each);  // under mutex_
   void wake_waiting() const;                                             // under mutex_
 
@@ -64,9 +64,9 @@ class MemoryBudget {
   std::function<bool()> put_one_to_sleep_;
 
   std::mutex mutex_;
-  std::uint64_t promised_bytes_ = 0;      // guarded by mutex_, as is everything below
-  std::list<const UniqueFd*> waiting_;    // eventfds of those in take()
-  std::uint64_t falling_asleep_ = 0;      // suspensions that were asked for, and not seen to free anything yet
+  std::uint64_t promised_bytes_ = 0;    // guarded by mutex_, as is everything below
+  std::list<const UniqueFd*> waiting_;  // eventfds of those in take()
+  std::uint64_t falling_asleep_ = 0;    // suspensions that were asked for, and not seen to free anything yet
 };
 
 }  // namespace dormouse::control

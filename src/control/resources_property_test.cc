@@ -64,16 +64,33 @@ struct Step {
 };
 
 std::ostream& operator<<(std::ostream& out, const Step& step) {
-  return out << fmt::format(
-             "{{{} name {} version {} token {} {}}}", static_cast<int>(step.act), step.name, step.version, step.token, step.flag);
+  return out << fmt::format("{{{} name {} version {} token {} {}}}",
+                            static_cast<int>(step.act),
+                            step.name,
+                            step.version,
+                            step.token,
+                            step.flag);
 }
 
 rc::Gen<Step> any_step() {
   const auto act = rc::gen::weightedElement<Act>({
-      {10, Act::kCreate},       {8, Act::kUpdate},     {4, Act::kHoldBuild},     {5, Act::kRelease}, {4, Act::kDelete},
-      {8, Act::kSetStatus},     {6, Act::kDeleteVersion}, {3, Act::kTag},        {3, Act::kUntag},   {7, Act::kRun},
-      {4, Act::kTerminate},     {6, Act::kConnect},    {4, Act::kDisconnect},    {4, Act::kReconnect},
-      {3, Act::kTagConnector},  {4, Act::kSettleConnectors}, {12, Act::kListOn},
+      {10, Act::kCreate},
+      {8, Act::kUpdate},
+      {4, Act::kHoldBuild},
+      {5, Act::kRelease},
+      {4, Act::kDelete},
+      {8, Act::kSetStatus},
+      {6, Act::kDeleteVersion},
+      {3, Act::kTag},
+      {3, Act::kUntag},
+      {7, Act::kRun},
+      {4, Act::kTerminate},
+      {6, Act::kConnect},
+      {4, Act::kDisconnect},
+      {4, Act::kReconnect},
+      {3, Act::kTagConnector},
+      {4, Act::kSettleConnectors},
+      {12, Act::kListOn},
   });
   return rc::gen::build<Step>(rc::gen::set(&Step::act, act),
                               rc::gen::set(&Step::name, rc::gen::inRange(0, kNames)),
@@ -214,7 +231,8 @@ class Story {
       return std::nullopt;
     }
     if (found->second.digest != digest) {
-      return {{fmt::format("The {} was used before with different parameters; use another one for another request", spelling),
+      return {{fmt::format("The {} was used before with different parameters; use another one for another request",
+                           spelling),
                ""}};
     }
     return {{"", found->second.made}};
@@ -664,9 +682,10 @@ class Story {
   ControlFixture fixture_;
   std::map<std::string, ModelImage> images_;
   std::map<std::string, ModelConnector> connectors_;
-  std::map<std::string, ModelToken> tokens_;                          // by operation and token
-  std::multimap<std::pair<std::string, int>, std::string> vms_;       // ids of those that run, by image and version
-  std::vector<std::pair<std::string, bool>> under_way_;  // images whose builds wait for release(), and whether they fail
+  std::map<std::string, ModelToken> tokens_;                     // by operation and token
+  std::multimap<std::pair<std::string, int>, std::string> vms_;  // ids of those that run, by image and version
+  std::vector<std::pair<std::string, bool>>
+      under_way_;  // images whose builds wait for release(), and whether they fail
   bool building_ = false;
   int built_ = 0;
   int failed_ = 0;
