@@ -9,7 +9,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <ostream>
 #include <set>
 #include <string>
 #include <thread>
@@ -21,6 +20,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "control/network_connectors.h"
+#include "control/resources_model.h"
 #include "support/control_fixture.h"
 
 namespace dormouse::control {
@@ -31,98 +31,7 @@ using test::FakeHost;
 
 constexpr const char* kAccount = ControlFixture::kAccount;
 constexpr const char* kRegion = "us-east-1";
-constexpr int kNames = 3;
 constexpr std::size_t kWorkers = 2;  // World::concurrent_builds
-constexpr const char* kRole = "arn:aws:iam::000000000000:role/operator";
-
-enum class Act {
-  kCreate,
-  kUpdate,
-  kHoldBuild,  // creates or updates; the build ends with kRelease
-  kRelease,
-  kDelete,
-  kSetStatus,
-  kDeleteVersion,
-  kTag,
-  kUntag,
-  kRun,
-  kTerminate,
-  kConnect,
-  kDisconnect,
-  kReconnect,  // an update
-  kTagConnector,
-  kSettleConnectors,
-  kListOn,
-};
-
-struct Step {
-  Act act;
-  int name;     // which image or connector
-  int version;  // its major number
-  int token;    // 0: none
-  bool flag;    // fails; INACTIVE; pinned
-};
-
-std::ostream& operator<<(std::ostream& out, const Step& step) {
-  return out << fmt::format("{{{} name {} version {} token {} {}}}",
-                            static_cast<int>(step.act),
-                            step.name,
-                            step.version,
-                            step.token,
-                            step.flag);
-}
-
-rc::Gen<Step> any_step() {
-  const auto act = rc::gen::weightedElement<Act>({
-      {10, Act::kCreate},
-      {8, Act::kUpdate},
-      {4, Act::kHoldBuild},
-      {5, Act::kRelease},
-      {4, Act::kDelete},
-      {8, Act::kSetStatus},
-      {6, Act::kDeleteVersion},
-      {3, Act::kTag},
-      {3, Act::kUntag},
-      {7, Act::kRun},
-      {4, Act::kTerminate},
-      {6, Act::kConnect},
-      {4, Act::kDisconnect},
-      {4, Act::kReconnect},
-      {3, Act::kTagConnector},
-      {4, Act::kSettleConnectors},
-      {12, Act::kListOn},
-  });
-  return rc::gen::build<Step>(rc::gen::set(&Step::act, act),
-                              rc::gen::set(&Step::name, rc::gen::inRange(0, kNames)),
-                              rc::gen::set(&Step::version, rc::gen::inRange(1, 4)),
-                              rc::gen::set(&Step::token, rc::gen::inRange(0, 2)),
-                              rc::gen::set(&Step::flag, rc::gen::arbitrary<bool>()));
-}
-
-struct ModelVersion {
-  VersionState state = VersionState::kInProgress;
-  bool active = false;
-  bool operator==(const ModelVersion&) const = default;
-};
-
-struct ModelImage {
-  ImageState state = ImageState::kCreating;
-  std::map<int, ModelVersion> versions;  // by major number
-  int last_major = 1;
-  Tags tags;
-};
-
-struct ModelConnector {
-  std::string id;
-  ConnectorState state = ConnectorState::kPending;
-  std::string role = kRole;
-  Tags tags;
-};
-
-struct ModelToken {
-  std::string digest;
-  std::string made;  // name of the image and version, or id of the connector
-};
 
 std::string image_name(int index) { return "image-" + std::to_string(index); }
 std::string arn_of(const std::string& name) { return image_arn({kAccount, kRegion}, name); }
@@ -521,7 +430,7 @@ class Story {
     NetworkConnectors::Creation creation;
     creation.name = name;
     creation.configuration = {{"subnet-1"}, std::nullopt, "IPv4", {"MicroVm"}};
-    creation.operator_role = kRole;
+    creation.operator_role = kOperatorRole;
     creation.client_token = token_of(step);
     const auto answer = fixture_.connectors->create(kAccount, creation, name);
     if (!creation.client_token) {
@@ -540,7 +449,7 @@ class Story {
     }
     RC_ASSERT(told(answer) == "");
     RC_ASSERT(answer->state == ConnectorState::kPending);
-    connectors_[name] = {answer->id, ConnectorState::kPending, kRole, {}};
+    connectors_[name] = {answer->id, ConnectorState::kPending, kOperatorRole, {}};
     tokens_["connect" + *creation.client_token] = {name, answer->id};
   }
 
@@ -561,7 +470,7 @@ class Story {
 
   void reconnect(const Step& step) {
     const std::string name = connector_name(step.name);
-    const std::string role = fmt::format("{}-{}", kRole, step.version);
+    const std::string role = fmt::format("{}-{}", kOperatorRole, step.version);
     const auto answer = fixture_.connectors->update(kAccount, name, std::nullopt, role);
     ModelConnector* connector = find_connector(name);
     if (connector == nullptr) {
