@@ -37,9 +37,10 @@ test-asan: build  ## every test under the address and undefined-behaviour saniti
 	tests/run --build-dir build/$(PRESET) --suite-timeout 3600 $(ARGS)
 
 bench: PRESET = release
-bench: TARGETS = dormoused dormouse
+bench: TARGETS = dormoused dormouse dm_api_load
 bench: build  ## the benchmarks: JSON under build/bench
 	tools/setup test bench
+	bench/api --build-dir build/$(PRESET)
 	bench/run --build-dir build/$(PRESET) $(ARGS)
 
 check:  ## formatting, layers, house rules, shell scripts
