@@ -54,6 +54,7 @@ constexpr char kHookPrefix[] = "/aws/lambda-microvms/runtime/v1/";
 // A build writes the guest's memory and its disk; a page of memory that the disk has no room for would end QEMU.
 constexpr std::uint64_t kBuildFreeBytes = 1ULL << 30U;
 constexpr std::uint64_t kDiskFullBytes = 16ULL << 20U;
+constexpr char kDiskFull[] = "The host's disk is full.";
 
 std::uint64_t free_bytes(const fs::path& directory) {
   const auto facts = os::read_file_system_facts(directory);
@@ -195,7 +196,7 @@ ImageBuilder::ImageBuilder(BuildSupport& support, const BuildRequest& request, f
 BuildFailure ImageBuilder::internal(const Error& error) const {
   log::error("a build failed", {{"build", request_.build_id}, {"error", error.message()}});
   if (error.errno_value() == ENOSPC || free_bytes(support_.vm.guest.data_directory) < kDiskFullBytes) {
-    return failure("DISK_STORAGE_FULL", "The host's disk is full.");
+    return failure("DISK_STORAGE_FULL", kDiskFull);
   }
   if (error.kind() == ErrorKind::kCancelled) {
     return failure("INTERNAL_PLATFORM_ERROR", "The build was cancelled.");
@@ -411,14 +412,21 @@ ImageBuilder::Outcome ImageBuilder::with_guest(Outcome (ImageBuilder::*step)(con
                                                const os::Context& context) {
   const ProcessGuard guard(guest_->vmm().process(), context);
   Outcome done = (this->*step)(guard.context());
+  // Also when the step went well: what the guest wrote without asking how that went is not on the disk.
+  if (disk_ran_full()) {
+    return tl::unexpected(failure("DISK_STORAGE_FULL", kDiskFull));
+  }
   if (!done && guard.process_ended()) {
     log::error("a build's QEMU ended", {{"build", request_.build_id}, {"console", guest_->vmm().console()}});
-    if (free_bytes(work_) < kDiskFullBytes) {
-      return tl::unexpected(failure("DISK_STORAGE_FULL", "The host's disk is full."));
-    }
     return tl::unexpected(failure("INTERNAL_PLATFORM_ERROR", "The build's virtual machine ended unexpectedly."));
   }
   return done;
+}
+
+bool ImageBuilder::disk_ran_full() {
+  const auto events = guest_->vmm().take_events();  // none from a QEMU that has ended: it may have found no room either
+  return (events && std::any_of(events->begin(), events->end(), vmm::is_out_of_space)) ||
+         free_bytes(work_) < kDiskFullBytes;
 }
 
 // --- application ---
@@ -551,6 +559,9 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
     freeze.sync = true;
     freeze.drop_caches = true;
     DM_TRY(guest_->agent().freeze(freeze, context), "");
+    if (disk_ran_full()) {
+      return fail(Error::from_errno(ENOSPC, "write the guest's disk"));
+    }
     DM_TRY(guest_->vmm().stop(context), "");
     {
       DM_ASSIGN(const UniqueFd state, os::open_file(work_ / snapshot::kStateFile, O_WRONLY | O_CREAT | O_EXCL), "");

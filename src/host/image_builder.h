@@ -67,6 +67,8 @@ class ImageBuilder {
   Outcome check_alive(const AgentClient& agent, const os::Context& context);
   // Runs `step` with a context that also ends when the guest's process does, which is then the reason.
   Outcome with_guest(Outcome (ImageBuilder::*step)(const os::Context&), const os::Context& context);
+  // Whether a write of the guest's found no space on the host since this was asked last, or none could.
+  bool disk_ran_full();
   BuildFailure internal(const Error& error) const;
 
   BuildSupport& support_;

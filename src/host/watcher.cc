@@ -40,14 +40,6 @@ VmExit vmm_exit(Guest& guest) {
   return exit;
 }
 
-// `nospace` is there only where the error stops the VM; where it is reported to the guest the reason's text says it.
-bool is_about_space(const boost::json::object& data) {
-  const boost::json::value* const full = data.if_contains("nospace");
-  const boost::json::value* const reason = data.if_contains("reason");
-  return (full && full->is_bool() && full->get_bool()) ||
-         (reason && reason->is_string() && reason->get_string() == "No space left on device");
-}
-
 }  // namespace
 
 struct Watcher::Watched {
@@ -159,7 +151,7 @@ void Watcher::handle(Watched& watched, int source) {
     return;
   }
   for (const vmm::Qmp::Event& event : *events) {
-    if (event.name == "BLOCK_IO_ERROR" && is_about_space(event.data)) {
+    if (vmm::is_out_of_space(event)) {
       VmExit exit;
       exit.cause = VmExit::Cause::kDiskFull;
       exit.sentence = "The host's disk is full: the virtual machine could not write to its disk.";

@@ -177,4 +177,13 @@ void Qmp::keep(json::object&& message) {
   }
 }
 
+bool is_out_of_space(const Qmp::Event& event) {
+  // `nospace` is there only where the error stops the VM; where it is reported to the guest the reason's text says it.
+  const json::value* const full = event.data.if_contains("nospace");
+  const json::value* const reason = event.data.if_contains("reason");
+  return event.name == "BLOCK_IO_ERROR" &&
+         ((full && full->is_bool() && full->get_bool()) ||
+          (reason && reason->is_string() && reason->get_string() == "No space left on device"));
+}
+
 }  // namespace dormouse::vmm

@@ -64,4 +64,7 @@ class Qmp {
   std::deque<Event> events_;
 };
 
+// Whether QEMU reports that something the guest wrote found no space on the host.
+bool is_out_of_space(const Qmp::Event& event);
+
 }  // namespace dormouse::vmm

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <boost/json.hpp>
 #include <gtest/gtest.h>
 
 #include "os/unix_socket.h"
@@ -121,6 +122,17 @@ TEST(QmpTest, AQemuThatGoesAwayIsUnavailable) {
   const auto answer = qmp->execute("cont", soon());
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().kind(), ErrorKind::kUnavailable);
+}
+
+TEST(QmpTest, KnowsAnErrorForWantOfSpaceByEitherOfItsForms) {
+  const auto event = [](const char* name, const char* data) {
+    return Qmp::Event{name, boost::json::parse(data).get_object()};
+  };
+  EXPECT_TRUE(is_out_of_space(event("BLOCK_IO_ERROR", R"({"nospace": true})")));
+  EXPECT_TRUE(is_out_of_space(event("BLOCK_IO_ERROR", R"({"reason": "No space left on device"})")));
+  EXPECT_FALSE(is_out_of_space(event("BLOCK_IO_ERROR", R"({"nospace": false, "reason": "Input/output error"})")));
+  EXPECT_FALSE(is_out_of_space(event("BLOCK_IO_ERROR", "{}")));
+  EXPECT_FALSE(is_out_of_space(event("STOP", R"({"nospace": true})")));
 }
 
 TEST(QmpTest, ASocketThatIsNotThereIsNamed) {
