@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "api/operations.h"
-#include "api/query_protocol.h"
 #include "api/refusal.h"
 #include "api/unserved.h"
 #include "aws/digest.h"
@@ -18,6 +17,9 @@
 
 namespace dormouse::api {
 namespace {
+
+// What clients sign requests to `iam` and to the global `sts` for, wherever they are.
+constexpr const char* kGlobalRegion = "us-east-1";
 
 aws::WireRequest wire_request(const net::RequestHead& head) {
   return {
@@ -33,20 +35,10 @@ net::Response auth_response(const std::string& service,
                             const aws::AuthFailure& failure,
                             const std::string& request_id) {
   const aws::WireError error = aws::to_rest_json_error(failure);
-  if (service != "sts") {
-    return to_response(refusal(error.status, error.code, error.message));
+  if (QueryService::serves(service)) {
+    return query_auth_error(error, service, request_id);
   }
-  // The query protocol has names of its own for the same errors.
-  constexpr std::pair<std::string_view, std::string_view> kQueryCodes[] = {
-      {"IncompleteSignatureException", "IncompleteSignature"},
-      {"InvalidSignatureException", "SignatureDoesNotMatch"},
-      {"UnrecognizedClientException", "InvalidClientTokenId"},
-  };
-  std::string_view code = error.code;
-  for (const auto& [json_code, query_code] : kQueryCodes) {
-    code = code == json_code ? query_code : code;
-  }
-  return query_error(error.status, code, error.message, request_id);
+  return to_response(refusal(error.status, error.code, error.message));
 }
 
 net::Response too_large(const net::RequestHead& head) {
@@ -58,7 +50,17 @@ net::Response too_large(const net::RequestHead& head) {
 }
 
 Backend backend_of(const Api::Parts& parts, PageTokens& pages, control::RateLimiter& rates, const std::string& region) {
-  return {parts.images, parts.microvms, parts.connectors, rates, parts.tokens, pages, parts.clock, region};
+  return {parts.images,
+          parts.microvms,
+          parts.connectors,
+          parts.accounts,
+          parts.roles,
+          parts.quotas,
+          rates,
+          parts.tokens,
+          pages,
+          parts.clock,
+          region};
 }
 
 }  // namespace
@@ -86,10 +88,10 @@ class Api::SignedExchange final : public net::Exchange {
 
  private:
   net::Response answer() {
-    if (check_.service() == "sts") {
-      return answer_sts({head_.query, body_, check_.account(), request_id_});
+    if (QueryService::serves(check_.service())) {
+      return api_.query_.handle({check_.service(), head_.query, body_, check_.caller(), request_id_});
     }
-    return api_.json_.handle({head_.method, head_.path, head_.query, body_, check_.account(), request_id_});
+    return api_.json_.handle({head_.method, head_.path, head_.query, body_, check_.caller(), request_id_});
   }
 
   Api& api_;
@@ -103,9 +105,10 @@ Api::Api(Parts parts, Options options)
     : parts_(std::move(parts)),
       options_(std::move(options)),
       pages_(options_.page_token_key.empty() ? make_uuid() + make_uuid() : options_.page_token_key, parts_.clock),
-      rates_(parts_.clock, options_.rates),
+      rates_(parts_.clock, parts_.quotas),
       json_(backend_of(parts_, pages_, rates_, options_.region),
-            {{"RunHookPayload", options_.run_hook_payload_bytes_max}}) {}
+            {{"RunHookPayload", options_.run_hook_payload_bytes_max}}),
+      query_(backend_of(parts_, pages_, rates_, options_.region)) {}
 
 tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net::RequestHead& head) {
   const std::string request_id = make_uuid();
@@ -120,11 +123,11 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net
   if (service == "s3") {
     return parts_.s3.begin(head);
   }
-  if (service != "lambda" && service != "sts") {
+  if (service != "lambda" && !QueryService::serves(service)) {
     return net::refuse(
         with_request_id(answer_unserved(service, options_.region, head.headers, request_id), request_id));
   }
-  auto exchange = begin_signed(head, service, request_id);
+  auto exchange = begin_signed(head, authorization->scope, request_id);
   if (!exchange) {
     return net::refuse(with_request_id(std::move(exchange).error(), request_id));
   }
@@ -132,13 +135,16 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net
 }
 
 tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin_signed(const net::RequestHead& head,
-                                                                              const std::string& service,
+                                                                              const aws::CredentialScope& scope,
                                                                               const std::string& request_id) {
   aws::CheckOptions options;
   options.region = options_.region;
+  if (QueryService::serves(scope.service) && scope.region == kGlobalRegion) {
+    options.region = kGlobalRegion;
+  }
   auto check = aws::SignatureCheck::begin(wire_request(head), parts_.credentials, options, parts_.clock.wall());
   if (!check) {
-    return net::refuse(auth_response(service, check.error(), request_id));
+    return net::refuse(auth_response(scope.service, check.error(), request_id));
   }
   if (aws::is_streaming(check->payload_mode())) {
     return net::refuse(

@@ -4,20 +4,23 @@
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "api/json_service.h"
 #include "api/page_tokens.h"
+#include "api/query_service.h"
 #include "api/token_issuer.h"
 #include "aws/credentials.h"
+#include "aws/sigv4.h"
 #include "base/clock.h"
+#include "control/accounts.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
 #include "control/quotas.h"
+#include "control/roles.h"
 #include "net/http.h"
 
 namespace dormouse::api {
@@ -26,7 +29,7 @@ namespace dormouse::api {
 //
 //   lambda   the operations of the model and Dormouse's own; JSON
 //   s3       handed on as it is to `s3`, which verifies signatures itself
-//   sts      GetCallerIdentity; query protocol
+//   iam, sts roles, their sessions, GetCallerIdentity; query protocol
 //   others   an error that names the endpoint variable to set
 //   (none)   GET /healthz; anything else is refused
 //
@@ -40,6 +43,9 @@ class Api final : public net::Handler {
     control::Images& images;
     control::Microvms& microvms;
     control::NetworkConnectors& connectors;
+    control::Accounts& accounts;
+    control::Roles& roles;
+    const control::AccountQuotas& quotas;
     std::function<std::optional<std::string>()> not_ready;  // host::Host::not_ready
     const aws::CredentialStore& credentials;
     Clock& clock;
@@ -49,7 +55,6 @@ class Api final : public net::Handler {
   struct Options {
     std::string region = "us-east-1";
     std::string page_token_key;  // secret; empty: a random one, so that page tokens end with the process
-    std::map<std::string, control::Rate, std::less<>> rates{};  // per account and operation
     std::int64_t run_hook_payload_bytes_max = 4096;
   };
 
@@ -62,7 +67,7 @@ class Api final : public net::Handler {
 
   net::Response health() const;
   tl::expected<std::unique_ptr<net::Exchange>, net::Response> begin_signed(const net::RequestHead& head,
-                                                                           const std::string& service,
+                                                                           const aws::CredentialScope& scope,
                                                                            const std::string& request_id);
 
   // Constant after construction.
@@ -72,6 +77,7 @@ class Api final : public net::Handler {
   PageTokens pages_;
   control::RateLimiter rates_;
   JsonService json_;
+  QueryService query_;
 };
 
 }  // namespace dormouse::api

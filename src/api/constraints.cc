@@ -67,6 +67,25 @@ std::string shown(const Shape& shape, const json::value& value) {
   return json::serialize(value);
 }
 
+// The models write a code point as \u000A, RE2 as \x{000A}.
+std::string re2_syntax(std::string_view pattern) {
+  std::string text;
+  for (std::size_t at = 0; at < pattern.size(); ++at) {
+    if (pattern.substr(at, 2) != "\\u") {
+      text += pattern[at];
+      continue;
+    }
+    std::size_t digits = 0;
+    while (digits < 6 && at + 2 + digits < pattern.size() &&
+           std::string_view("0123456789ABCDEF").find(pattern[at + 2 + digits]) != std::string_view::npos) {
+      ++digits;
+    }
+    text += fmt::format("\\x{{{}}}", pattern.substr(at + 2, digits));
+    at += 1 + digits;
+  }
+  return text;
+}
+
 std::string path_of(const std::string& parent, std::string_view name) {
   std::string path = parent.empty() ? "" : parent + ".";
   path += static_cast<char>(name.front() >= 'A' && name.front() <= 'Z' ? name.front() | 0x20 : name.front());
@@ -127,6 +146,9 @@ class Constraints::Patterns {
     for (const Operation* operation : all_operations()) {
       add(*operation->input);
     }
+    for (const Operation* operation : query_operations()) {
+      add(*operation->input);
+    }
   }
 
   bool matches(std::string_view pattern, std::string_view text) const {
@@ -137,7 +159,7 @@ class Constraints::Patterns {
  private:
   void add(const Shape& shape) {
     if (!shape.pattern.empty() && !compiled_.contains(shape.pattern)) {
-      auto expression = std::make_unique<RE2>(re2::StringPiece(shape.pattern.data(), shape.pattern.size()), RE2::Quiet);
+      auto expression = std::make_unique<RE2>(re2_syntax(shape.pattern), RE2::Quiet);
       if (!expression->ok()) {
         throw std::logic_error(fmt::format("pattern of {}: {}", shape.name, expression->error()));
       }

@@ -49,6 +49,11 @@ inline std::string normalized(std::string text) {
       {std::regex("(\"versionStateTimeBucket\":\"\\w+#)[0-9]{8}"), "$1<hour>"},
       {std::regex("(nextToken\":\"|nextToken=|NextMarker\":\"|Marker=)[A-Za-z0-9_-]{60,}"), "$1<token>"},
       {std::regex("0{12}"), "<account>"},
+      {std::regex("A(KIA|SIA|ROA)[A-Z2-7]{16}"), "<A$1 id>"},
+      {std::regex("(SecretAccessKey>|secretAccessKey\":\")[A-Za-z0-9+/]{40}"), "$1<secret>"},
+      {std::regex("(SessionToken>)[A-Za-z0-9+/=]+"), "$1<token>"},
+      {std::regex("(<(CreateDate|Expiration)>)[-0-9T:]+Z"), "$1<time>"},
+      {std::regex("(<Marker>|Marker=)[A-Za-z0-9_-]{60,}"), "$1<token>"},
   };
   for (const auto& [pattern, name] : kNames) {
     text = std::regex_replace(text, pattern, name);

@@ -420,9 +420,12 @@ TEST_F(GoldenTest, OtherServices) {
   sts.body = "Action=NoSuchAction&Version=2011-06-15";
   check("GetCallerIdentity/invalid_action", sts);
   check("Unserved/json", {"POST", "/", "{}", "dynamodb", {{"Content-Type", "application/x-amz-json-1.0"}}});
-  check(
-      "Unserved/query",
-      {"POST", "/", "Action=ListUsers", "iam", {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}});
+  check("Unserved/query",
+        {"POST",
+         "/",
+         "Action=ListQueues",
+         "sqs",
+         {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}});
 }
 
 }  // namespace

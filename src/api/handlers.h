@@ -13,11 +13,14 @@
 #include "api/model.h"
 #include "api/page_tokens.h"
 #include "api/token_issuer.h"
+#include "aws/credentials.h"
 #include "base/clock.h"
+#include "control/accounts.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
 #include "control/quotas.h"
+#include "control/roles.h"
 #include "control/service_error.h"
 
 namespace dormouse::api {
@@ -27,6 +30,9 @@ struct Backend {
   control::Images& images;
   control::Microvms& microvms;
   control::NetworkConnectors& connectors;
+  control::Accounts& accounts;
+  control::Roles& roles;
+  const control::AccountQuotas& quotas;
   control::RateLimiter& rates;
   TokenIssuer& tokens;
   PageTokens& pages;
@@ -38,6 +44,7 @@ struct Call {
   const Operation& operation;
   const std::string& account;
   const boost::json::object& input;
+  const aws::Credential& caller;
 };
 
 using Handler = control::Answer<boost::json::object> (*)(Backend& backend, const Call& call);
@@ -83,5 +90,29 @@ control::Answer<boost::json::object> list_tags(Backend& backend, const Call& cal
 control::Answer<boost::json::object> get_build_log(Backend& backend, const Call& call);
 control::Answer<boost::json::object> describe_build(Backend& backend, const Call& call);
 control::Answer<boost::json::object> describe_microvm(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> create_account(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_accounts(Backend& backend, const Call& call);
+control::Answer<boost::json::object> describe_account(Backend& backend, const Call& call);
+control::Answer<boost::json::object> delete_account(Backend& backend, const Call& call);
+control::Answer<boost::json::object> set_account_quotas(Backend& backend, const Call& call);
+control::Answer<boost::json::object> create_account_key(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_account_keys(Backend& backend, const Call& call);
+control::Answer<boost::json::object> revoke_account_key(Backend& backend, const Call& call);
+control::Answer<boost::json::object> rotate_account_key(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> create_role(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_role(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_roles(Backend& backend, const Call& call);
+control::Answer<boost::json::object> delete_role(Backend& backend, const Call& call);
+control::Answer<boost::json::object> put_role_policy(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_role_policy(Backend& backend, const Call& call);
+control::Answer<boost::json::object> delete_role_policy(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_role_policies(Backend& backend, const Call& call);
+control::Answer<boost::json::object> attach_role_policy(Backend& backend, const Call& call);
+control::Answer<boost::json::object> detach_role_policy(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_attached_role_policies(Backend& backend, const Call& call);
+control::Answer<boost::json::object> assume_role(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_caller_identity(Backend& backend, const Call& call);
 
 }  // namespace dormouse::api

@@ -25,7 +25,7 @@ tl::expected<net::Response, Refusal> JsonService::answer(const Request& request)
   if (handler == nullptr) {
     return deny(refusal(501, "NotImplemented", fmt::format("{} is not available yet", operation.name)));
   }
-  if (const auto wait = backend_.rates.take(request.account, operation.name)) {
+  if (const auto wait = backend_.rates.take(request.caller.account, operation.name)) {
     return deny(
         service_refusal({control::ServiceErrorKind::kThrottling, "Rate exceeded", wait}, operation.protocol->errors));
   }
@@ -36,7 +36,7 @@ tl::expected<net::Response, Refusal> JsonService::answer(const Request& request)
   if (const auto violations = constraints_.check(*operation.input, *input)) {
     return deny(validation(*violations));
   }
-  const auto output = handler(backend_, Call{operation, request.account, *input});
+  const auto output = handler(backend_, Call{operation, request.caller.account, *input, request.caller});
   if (!output) {
     return deny(service_refusal(output.error(), operation.protocol->errors));
   }

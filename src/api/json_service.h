@@ -26,7 +26,7 @@ class JsonService {
     std::string_view path;   // nothing decoded
     std::string_view query;  // nothing decoded, without '?'
     std::string_view body;
-    std::string account;     // of the authenticated caller
+    const aws::Credential& caller;
     std::string request_id;  // for the log
   };
   net::Response handle(const Request& request);

@@ -3,7 +3,7 @@
 // The wire contract as data: shapes with their constraints, operations with their HTTP bindings. Routing, decoding,
 // constraint checking and encoding read these tables and nothing else, so a new member is one line in one table
 // (model_images.cc, model_microvms.cc, model_network_connectors.cc, model_tags.cc,
-// model_extensions.cc). Everything here is constant and lives for ever.
+// model_extensions.cc, model_accounts.cc, model_iam.cc). Everything here is constant and lives for ever.
 
 #pragma once
 
@@ -71,6 +71,8 @@ struct Protocol {
   bool nulls_for_absent = true;  // absent optional members are sent as null; else left out
   bool iso_timestamps = false;   // "2026-11-22T01:02:03.000Z"; else epoch seconds with a fraction
   ErrorDialect errors = ErrorDialect::kMicrovms;
+  std::string_view version{};        // of a service of the query protocol (query_service.h)
+  std::string_view xml_namespace{};  // likewise
 };
 
 struct Operation {
@@ -90,5 +92,7 @@ std::span<const Operation> microvm_operations();
 std::span<const Operation> network_connector_operations();
 std::span<const Operation> tag_operations();
 std::span<const Operation> extension_operations();
+std::span<const Operation> account_operations();
+std::span<const Operation> identity_operations();  // of the query protocol
 
 }  // namespace dormouse::api

@@ -2,6 +2,8 @@
 
 #include "api/operations.h"
 
+#include <initializer_list>
+
 #include <fmt/format.h>
 
 #include "api/uri.h"
@@ -23,22 +25,30 @@ bool matches(const std::vector<std::string_view>& pattern, const std::vector<std
   return true;
 }
 
+std::vector<const Operation*> pointers_to(std::initializer_list<std::span<const Operation>> tables) {
+  std::vector<const Operation*> all;
+  for (const auto& table : tables) {
+    for (const Operation& operation : table) {
+      all.push_back(&operation);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 const std::vector<const Operation*>& all_operations() {
-  static const std::vector<const Operation*> operations = [] {
-    std::vector<const Operation*> all;
-    for (const auto table : {image_operations(),
-                             microvm_operations(),
-                             network_connector_operations(),
-                             tag_operations(),
-                             extension_operations()}) {
-      for (const Operation& operation : table) {
-        all.push_back(&operation);
-      }
-    }
-    return all;
-  }();
+  static const std::vector<const Operation*> operations = pointers_to({image_operations(),
+                                                                       microvm_operations(),
+                                                                       network_connector_operations(),
+                                                                       tag_operations(),
+                                                                       extension_operations(),
+                                                                       account_operations()});
+  return operations;
+}
+
+const std::vector<const Operation*>& query_operations() {
+  static const std::vector<const Operation*> operations = pointers_to({identity_operations()});
   return operations;
 }
 

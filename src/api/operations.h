@@ -15,8 +15,11 @@
 
 namespace dormouse::api {
 
-// Every operation of the contract, in the order of the tables.
+// Every operation of the contract that has a path, in the order of the tables.
 const std::vector<const Operation*>& all_operations();
+
+// Those of the query protocol, which have no path of their own: they are named by the form's Action.
+const std::vector<const Operation*>& query_operations();
 
 struct Route {
   const Operation* operation = nullptr;

@@ -18,8 +18,10 @@
 namespace dormouse::api {
 
 struct OneCredential final : public aws::CredentialStore {
-  std::optional<aws::Credential> find(std::string_view access_key) const override {
-    return access_key == credential.access_key ? std::optional(credential) : std::nullopt;
+  tl::expected<aws::Credential, aws::AuthFailureKind> find(std::string_view access_key,
+                                                           std::string_view session_token,
+                                                           WallTime /*now*/) const override {
+    return aws::lasting_credential(access_key == credential.access_key ? &credential : nullptr, session_token);
   }
   aws::Credential credential{"AKIDEXAMPLE", "secret", "000000000000"};
 };
@@ -42,7 +44,8 @@ class TestClient {
     net::RequestHead head = head_of(request);
     const std::string hash = aws::sha256_hex(request.body);
     const aws::WireRequest wire{head.method, head.path, head.query, {head.headers.begin(), head.headers.end()}};
-    for (auto& [name, value] : aws::sign(wire, credential_, {"us-east-1", request.service, clock_.wall(), ""}, hash)) {
+    for (auto& [name, value] :
+         aws::sign(wire, credential_, {"us-east-1", request.service, clock_.wall(), credential_.session_token}, hash)) {
       head.headers.add(std::move(name), std::move(value));
     }
     return send_as_is(head, request.body);

@@ -53,10 +53,9 @@ std::string TestTokens::issue_shell(const std::string& microvm_id, const std::st
 
 namespace {
 
-Api::Options completed(Api::Options options, const control::Quotas& quotas) {
+Api::Options completed(Api::Options options) {
   options.region = TestWorld::kRegion;
   options.page_token_key = "page token key";
-  options.rates = quotas.rates;
   return options;
 }
 
@@ -66,14 +65,17 @@ TestWorld::TestWorld(const control::Quotas& quotas, Api::Options options)
     : api({*control.images,
            *control.microvms,
            *control.connectors,
+           *control.accounts,
+           *control.roles,
+           control.world->quotas,
            [this] { return control.host.not_ready(); },
-           credentials_,
+           callers_,
            control.clock,
            tokens_,
            s3_},
-          completed(std::move(options), quotas)),
+          completed(std::move(options))),
       client(api, credentials_.credential, control.clock) {
-  control.world->quotas = quotas;
+  control.world->quotas.set_defaults(quotas);
   control.start();
 }
 

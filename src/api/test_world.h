@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/test_client.h"
+#include "control/callers.h"
 #include "support/control_fixture.h"
 
 namespace dormouse::api {
@@ -55,6 +56,7 @@ class TestWorld {
 
  private:
   OneCredential credentials_;
+  control::Callers callers_{credentials_, *control.identities, control.sessions, kAccount};
   TestTokens tokens_;
   EchoHandler s3_;
   int built_ = 0;

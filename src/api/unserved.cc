@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "api/query_protocol.h"
+#include "api/query_answer.h"
 
 namespace dormouse::api {
 namespace {

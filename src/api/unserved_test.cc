@@ -5,8 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "api/query_protocol.h"
-
 namespace dormouse::api {
 namespace {
 
@@ -39,36 +37,6 @@ TEST(UnservedTest, AnswersQueryClientsInXml) {
   EXPECT_THAT(body, HasSubstr("<Code>ServiceNotServed</Code>"));
   EXPECT_THAT(body, HasSubstr("Set AWS_ENDPOINT_URL_SQS to an endpoint"));
   EXPECT_THAT(body, HasSubstr("<RequestId>id-1</RequestId>"));
-}
-
-TEST(StsTest, SaysWhoTheCallerIs) {
-  const net::Response response =
-      answer_sts({"", "Action=GetCallerIdentity&Version=2011-06-15", "123456789012", "id-1"});
-  EXPECT_EQ(response.status, 200);
-  EXPECT_EQ(std::get<std::string>(response.body),
-            "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n"
-            "  <GetCallerIdentityResult>\n"
-            "    <Arn>arn:aws:iam::123456789012:root</Arn>\n"
-            "    <UserId>123456789012</UserId>\n"
-            "    <Account>123456789012</Account>\n"
-            "  </GetCallerIdentityResult>\n"
-            "  <ResponseMetadata>\n"
-            "    <RequestId>id-1</RequestId>\n"
-            "  </ResponseMetadata>\n"
-            "</GetCallerIdentityResponse>\n");
-}
-
-TEST(StsTest, TakesTheActionFromTheQueryToo) {
-  EXPECT_EQ(answer_sts({"Action=GetCallerIdentity", "", "1", "id"}).status, 200);
-}
-
-TEST(StsTest, RefusesOtherActions) {
-  const net::Response later = answer_sts({"", "Action=AssumeRole", "1", "id"});
-  EXPECT_EQ(later.status, 501);
-  EXPECT_THAT(std::get<std::string>(later.body), HasSubstr("<Message>AssumeRole is not available yet</Message>"));
-  const net::Response unknown = answer_sts({"", "Action=%3Cb%3E", "1", "id"});
-  EXPECT_EQ(unknown.status, 400);
-  EXPECT_THAT(std::get<std::string>(unknown.body), HasSubstr("'&lt;b&gt;'"));
 }
 
 }  // namespace

@@ -18,8 +18,10 @@ namespace {
 
 class OneCredential final : public aws::CredentialStore {
  public:
-  std::optional<aws::Credential> find(std::string_view access_key) const override {
-    return access_key == credential.access_key ? std::optional(credential) : std::nullopt;
+  tl::expected<aws::Credential, aws::AuthFailureKind> find(std::string_view access_key,
+                                                           std::string_view session_token,
+                                                           WallTime /*now*/) const override {
+    return aws::lasting_credential(access_key == credential.access_key ? &credential : nullptr, session_token);
   }
   aws::Credential credential{"AKIAFOREIGN", "secret", "other"};
 };

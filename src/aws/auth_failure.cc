@@ -22,6 +22,8 @@ WireError to_rest_json_error(const AuthFailure& failure) {
     case AuthFailureKind::kUnknownAccessKey:
     case AuthFailureKind::kInvalidSessionToken:
       return {403, "UnrecognizedClientException", "The security token included in the request is invalid."};
+    case AuthFailureKind::kTokenExpired:
+      return {403, "ExpiredTokenException", "The security token included in the request is expired"};
     case AuthFailureKind::kSignatureMismatch:
     case AuthFailureKind::kBodyHashMismatch: return {403, "InvalidSignatureException", kRestJsonMismatch};
     case AuthFailureKind::kScopeMismatch:
@@ -44,6 +46,7 @@ WireError to_s3_error(const AuthFailure& failure) {
       return {403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."};
     case AuthFailureKind::kInvalidSessionToken:
       return {400, "InvalidToken", "The provided token is malformed or otherwise invalid."};
+    case AuthFailureKind::kTokenExpired: return {400, "ExpiredToken", "The provided token has expired."};
     case AuthFailureKind::kSignatureMismatch: return {403, "SignatureDoesNotMatch", kS3Mismatch};
     case AuthFailureKind::kExpired:
     case AuthFailureKind::kNotYetCurrent:

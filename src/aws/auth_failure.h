@@ -11,7 +11,8 @@ enum class AuthFailureKind {
   kMissingToken,  // neither an Authorization header nor a presigned query
   kMalformed,     // one of them, but incomplete or unreadable
   kUnknownAccessKey,
-  kInvalidSessionToken,  // a session token beside a key that has none
+  kInvalidSessionToken,  // a session token that is not this key's, or none where there must be one
+  kTokenExpired,         // temporary credentials past their time
   kScopeMismatch,        // date, region or service of the credential scope
   kSignatureMismatch,
   kExpired,        // older than the clocks may differ

@@ -31,9 +31,8 @@ std::string random_text(std::size_t size, std::string_view alphabet) {
 }
 
 std::string new_file() {
-  const std::string key = "AKIA" + random_text(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
-  const std::string secret = random_text(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
-  return fmt::format("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key, secret);
+  return fmt::format(
+      "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", new_access_key("AKIA"), new_secret());
 }
 
 std::string_view trim(std::string_view text) {
@@ -46,6 +45,12 @@ std::string_view trim(std::string_view text) {
 }
 
 }  // namespace
+
+std::string new_access_key(std::string_view prefix) {
+  return std::string(prefix) + random_text(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+}
+
+std::string new_secret() { return random_text(40, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"); }
 
 Result<CredentialsFile> CredentialsFile::open_or_create(const std::filesystem::path& path, const std::string& account) {
   if (::access(path.c_str(), F_OK) != 0) {
@@ -102,13 +107,22 @@ Result<CredentialsFile> CredentialsFile::parse(std::string_view text,
   return file;
 }
 
-std::optional<Credential> CredentialsFile::find(std::string_view access_key) const {
+tl::expected<Credential, AuthFailureKind> CredentialsFile::find(std::string_view access_key,
+                                                                std::string_view session_token,
+                                                                WallTime /*now*/) const {
+  const Credential* found = nullptr;
   for (const auto& [profile, credential] : by_profile_) {
-    if (credential.access_key == access_key) {
-      return credential;
-    }
+    found = credential.access_key == access_key ? &credential : found;
   }
-  return std::nullopt;
+  return lasting_credential(found, session_token);
+}
+
+std::vector<Credential> CredentialsFile::all() const {
+  std::vector<Credential> credentials;
+  for (const auto& [profile, credential] : by_profile_) {
+    credentials.push_back(credential);
+  }
+  return credentials;
 }
 
 std::optional<Credential> CredentialsFile::profile(std::string_view profile) const {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,10 @@ class CredentialsFile final : public CredentialStore {
   // `text` is the file's content, `name` its name for errors.
   static Result<CredentialsFile> parse(std::string_view text, std::string_view name, const std::string& account);
 
-  std::optional<Credential> find(std::string_view access_key) const override;
+  tl::expected<Credential, AuthFailureKind> find(std::string_view access_key,
+                                                 std::string_view session_token,
+                                                 WallTime now) const override;
+  std::vector<Credential> all() const;
   // The key of a profile, for clients on this machine.
   std::optional<Credential> profile(std::string_view profile) const;
 

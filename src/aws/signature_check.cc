@@ -17,9 +17,6 @@ namespace dormouse::aws {
 
 namespace {
 
-constexpr const char* kNoSessionTokens =
-    "The security token is invalid: the keys of this server have no session tokens.";
-
 tl::unexpected<AuthFailure> refuse(AuthFailureKind kind, std::string message) {
   return tl::unexpected<AuthFailure>(AuthFailure{kind, std::move(message), {}});
 }
@@ -147,9 +144,6 @@ tl::expected<void, AuthFailure> check_claim(const WireRequest& request,
                                             const Authorization& claim,
                                             const CheckOptions& options,
                                             WallTime now) {
-  if (!claim.session_token.empty() || find_header(request, "x-amz-security-token") != nullptr) {
-    return refuse(AuthFailureKind::kInvalidSessionToken, kNoSessionTokens);
-  }
   if (claim.scope.region != options.region) {
     const std::string message =
         claim.scope.service == "s3"
@@ -177,9 +171,6 @@ tl::expected<void, AuthFailure> check_version_2(const WireRequest& request,
   if (error != std::errc() || end != text_end) {
     return refuse(AuthFailureKind::kMalformed, fmt::format("Expires should be a number, got '{}'", claim.timestamp));
   }
-  if (!claim.session_token.empty() || find_header(request, "x-amz-security-token") != nullptr) {
-    return refuse(AuthFailureKind::kInvalidSessionToken, kNoSessionTokens);
-  }
   if (std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count() > expires) {
     return refuse(AuthFailureKind::kPresignedExpired, "Request has expired");
   }
@@ -206,9 +197,12 @@ tl::expected<SignatureCheck, AuthFailure> SignatureCheck::begin(const WireReques
   if (!claim) {
     return tl::unexpected<AuthFailure>(std::move(claim).error());
   }
-  auto credential = credentials.find(claim->access_key);
+  if (const std::string* token = find_header(request, "x-amz-security-token")) {
+    claim->session_token = *token;  // also beside a presigned query
+  }
+  auto credential = credentials.find(claim->access_key, claim->session_token, now);
   if (!credential) {
-    return refuse(AuthFailureKind::kUnknownAccessKey, "The access key is unknown.");
+    return refuse(credential.error(), "The access key or its session token is not known here, or no longer.");
   }
   if (claim->version_2) {
     if (auto checked = check_version_2(request, *claim, *credential, options, now); !checked) {

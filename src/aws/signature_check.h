@@ -63,6 +63,7 @@ class SignatureCheck {
                                                          const CheckOptions& options,
                                                          WallTime now);
 
+  const Credential& caller() const { return credential_; }
   const std::string& account() const { return credential_.account; }
   const std::string& access_key() const { return credential_.access_key; }
   const std::string& service() const { return authorization_.scope.service; }

@@ -27,8 +27,10 @@ constexpr const char* kMismatch =
 class OneCredential final : public CredentialStore {
  public:
   explicit OneCredential(Credential credential) : credential_(std::move(credential)) {}
-  std::optional<Credential> find(std::string_view access_key) const override {
-    return access_key == credential_.access_key ? std::optional<Credential>(credential_) : std::nullopt;
+  tl::expected<Credential, AuthFailureKind> find(std::string_view access_key,
+                                                 std::string_view session_token,
+                                                 WallTime /*now*/) const override {
+    return lasting_credential(access_key == credential_.access_key ? &credential_ : nullptr, session_token);
   }
 
  private:

@@ -34,20 +34,22 @@ Answer<void> check_changeable(const Image& image, const char* doing) {
 // ---- a new version ----
 
 Answer<void> Images::Implementation::check_version_quota(const Image& image) const {
-  const auto& allowed = world.quotas.versions_per_image;
+  const auto allowed = world.quotas.of(image.account).versions_per_image;
   if (!allowed) {
     return {};
   }
-  const auto versions = world.metadata.list_versions(image.arn, {*allowed, std::nullopt});
+  const auto versions = world.metadata.count_versions(image.arn);
   if (!versions) {
-    return refuse_internally("list versions", versions.error());
+    return refuse_internally("count versions", versions.error());
   }
-  if (versions->rows.size() >= *allowed) {
+  if (*versions >= *allowed) {
     return refuse(ServiceErrorKind::kServiceQuotaExceeded,
-                  fmt::format("The maximum number of versions ({}) has been reached for MicroVM image {}. Delete "
-                              "versions, or ask who runs this Dormouse to raise --quotas.",
+                  fmt::format("The maximum number of versions ({}) has been reached for MicroVM image {}. It has {}. "
+                              "Delete some. {}",
                               *allowed,
-                              image.arn));
+                              image.arn,
+                              *versions,
+                              how_to_raise(image.account, "versions-per-image")));
   }
   return {};
 }

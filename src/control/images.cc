@@ -133,30 +133,36 @@ Answer<std::optional<Images::Created>> Images::Implementation::replay(const std:
 }
 
 Answer<void> Images::Implementation::check_image_quota(const std::string& account) const {
-  const auto& allowed = world.quotas.images;
+  const auto allowed = world.quotas.of(account).images;
   if (!allowed) {
     return {};
   }
-  const auto images = world.metadata.list_images(account, {*allowed, std::nullopt});
+  const auto images = world.metadata.count_images(account);
   if (!images) {
-    return refuse_internally("list images", images.error());
+    return refuse_internally("count images", images.error());
   }
-  if (images->rows.size() >= *allowed) {
+  if (*images >= *allowed) {
     return refuse(ServiceErrorKind::kServiceQuotaExceeded,
-                  fmt::format("The maximum number of MicroVM images ({}) has been reached for this account. Delete "
-                              "images, or ask who runs this Dormouse to raise --quotas.",
-                              *allowed));
+                  fmt::format("The maximum number of MicroVM images ({}) has been reached for this account. It has {}. "
+                              "Delete some. {}",
+                              *allowed,
+                              *images,
+                              how_to_raise(account, "images")));
   }
   return {};
 }
 
 Answer<void> Images::Implementation::check_build_capacity(const std::string& account) const {
   const auto planned = builds_planned_by_account_.find(account);
-  const auto& allowed = world.quotas.concurrent_builds;
+  const auto allowed = world.quotas.of(account).concurrent_builds;
   if (allowed && planned != builds_planned_by_account_.end() && planned->second >= *allowed) {
     return refuse(
         ServiceErrorKind::kServiceQuotaExceeded,
-        fmt::format("The maximum number of concurrent builds ({}) has been reached for this account.", *allowed));
+        fmt::format("The maximum number of concurrent builds ({}) has been reached for this account. {} are waiting or "
+                    "under way. {}",
+                    *allowed,
+                    planned->second,
+                    how_to_raise(account, "concurrent-builds")));
   }
   const std::size_t builds_max = static_cast<std::size_t>(std::max(1, world.concurrent_builds)) + kWaitingBuildsMax;
   if (builds_planned_ >= builds_max) {
@@ -529,6 +535,16 @@ Answer<ImageVersion> Images::launchable(const std::string& account,
     return nothing_active(image->arn);
   }
   return found;
+}
+
+std::size_t Images::Implementation::concurrent_builds(const std::string& account) {
+  const std::lock_guard lock(mutex_);
+  const auto planned = builds_planned_by_account_.find(account);
+  return planned == builds_planned_by_account_.end() ? 0 : planned->second;
+}
+
+std::size_t Images::concurrent_builds(const std::string& account) const {
+  return implementation_->concurrent_builds(account);
 }
 
 void Images::on_change(std::function<void(const Build&)> observer) { implementation_->observer = std::move(observer); }

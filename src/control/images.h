@@ -108,6 +108,9 @@ class Images {
                                   const std::string& identifier,
                                   const std::optional<std::string>& version) const;
 
+  // Of this account, waiting or under way.
+  std::size_t concurrent_builds(const std::string& account) const;
+
   // `observer` is called after each change of a build's record, in order for each build, from any thread. To be set before
   // start() and the first create().
   void on_change(std::function<void(const Build&)> observer);

@@ -59,6 +59,7 @@ class Images::Implementation {
   Answer<ImageVersion> find_version(const std::string& account,
                                     const std::string& identifier,
                                     const std::string& version) const;
+  std::size_t concurrent_builds(const std::string& account);
   void start();
   void stop();
 

@@ -80,6 +80,11 @@ class LiveMicrovms {
       memory_mib_.erase(used);
     }
   }
+  std::uint64_t memory_mib(const std::string& account) const {
+    const std::lock_guard lock(mutex_);
+    const auto used = memory_mib_.find(account);
+    return used == memory_mib_.end() ? 0 : used->second;
+  }
   std::shared_ptr<MicrovmTask> find(const std::string& microvm_id) const { return find_in(by_id_, microvm_id); }
   std::shared_ptr<MicrovmTask> find_endpoint(const std::string& id) const { return find_in(by_endpoint_, id); }
   // The one that nobody has used for the longest time, of those that may yield their memory.
@@ -323,14 +328,15 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   // The task is there before the record, so that whoever sees the record can change it.
   const auto task = MicrovmTask::create(services_, *record);
-  if (const auto used = live->add(task, world.quotas.memory_mib)) {
+  const auto memory_mib_max = world.quotas.of(account).memory_mib;
+  if (const auto used = live->add(task, memory_mib_max)) {
     return refuse(ServiceErrorKind::kServiceQuotaExceeded,
                   fmt::format("The base maximum allocated memory limit has been reached for this account. Its MicroVMs "
-                              "have {} MiB, this one needs {} MiB, {} MiB are allowed. Terminate some, or ask who runs "
-                              "this Dormouse to raise --quotas.",
+                              "have {} MiB, this one needs {} MiB, {} MiB are allowed. Terminate some. {}",
                               *used,
                               record->memory_mib,
-                              *world.quotas.memory_mib));
+                              *memory_mib_max,
+                              how_to_raise(account, "memory-mib")));
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     live->remove(*record);
@@ -531,6 +537,10 @@ Answer<void> Microvms::resume(const std::string& account, const std::string& mic
 
 Answer<void> Microvms::terminate(const std::string& account, const std::string& microvm_id) {
   return implementation_->change(account, microvm_id, &MicrovmTask::terminate, true);
+}
+
+std::uint64_t Microvms::memory_mib(const std::string& account) const {
+  return implementation_->live->memory_mib(account);
 }
 
 Answer<std::string> Microvms::output(const std::string& account, const std::string& microvm_id) const {

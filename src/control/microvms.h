@@ -56,6 +56,9 @@ class Microvms {
   Answer<void> resume(const std::string& account, const std::string& microvm_id);
   Answer<void> terminate(const std::string& account, const std::string& microvm_id);
 
+  // The sizes of the account's VMs that are not TERMINATED, together.
+  std::uint64_t memory_mib(const std::string& account) const;
+
   // The last lines of the application's output, 64 KiB at most. For `dormouse vm describe`.
   Answer<std::string> output(const std::string& account, const std::string& microvm_id) const;
 

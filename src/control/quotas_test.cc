@@ -21,9 +21,17 @@ using testing::StartsWith;
 
 constexpr const char* kAccount = ControlFixture::kAccount;
 
+Quotas rates(std::map<std::string, Rate, std::less<>> rates) {
+  Quotas quotas;
+  quotas.rates = std::move(rates);
+  return quotas;
+}
+
 TEST(RateLimiterTest, TakesABurstAndThenTheRate) {
   test::FakeClock clock;
-  RateLimiter limiter(clock, {{"Run", {2, 3}}});
+  AccountQuotas quotas;
+  quotas.set_defaults(rates({{"Run", {2, 3}}}));
+  RateLimiter limiter(clock, quotas);
   for (int call = 0; call < 3; ++call) {
     EXPECT_FALSE(limiter.take("a", "Run"));
   }
@@ -37,7 +45,9 @@ TEST(RateLimiterTest, TakesABurstAndThenTheRate) {
 
 TEST(RateLimiterTest, SavesNoMoreThanTheBurst) {
   test::FakeClock clock;
-  RateLimiter limiter(clock, {{"Run", {5, 2}}});
+  AccountQuotas quotas;
+  quotas.set_defaults(rates({{"Run", {5, 2}}}));
+  RateLimiter limiter(clock, quotas);
   clock.advance(std::chrono::hours(1));
   EXPECT_FALSE(limiter.take("a", "Run"));
   EXPECT_FALSE(limiter.take("a", "Run"));
@@ -46,7 +56,9 @@ TEST(RateLimiterTest, SavesNoMoreThanTheBurst) {
 
 TEST(RateLimiterTest, SaysHowLongToWaitInWholeSeconds) {
   test::FakeClock clock;
-  RateLimiter limiter(clock, {{"Slow", {0.1, 1}}});
+  AccountQuotas quotas;
+  quotas.set_defaults(rates({{"Slow", {0.1, 1}}}));
+  RateLimiter limiter(clock, quotas);
   EXPECT_FALSE(limiter.take("a", "Slow"));
   EXPECT_EQ(limiter.take("a", "Slow"), 10);
   clock.advance(milliseconds(9'500));
@@ -55,7 +67,9 @@ TEST(RateLimiterTest, SaysHowLongToWaitInWholeSeconds) {
 
 TEST(RateLimiterTest, KeepsAccountsAndOperationsApart) {
   test::FakeClock clock;
-  RateLimiter limiter(clock, {{"Run", {1, 1}}, {"Suspend", {1, 1}}});
+  AccountQuotas quotas;
+  quotas.set_defaults(rates({{"Run", {1, 1}}, {"Suspend", {1, 1}}}));
+  RateLimiter limiter(clock, quotas);
   EXPECT_FALSE(limiter.take("a", "Run"));
   EXPECT_TRUE(limiter.take("a", "Run"));
   EXPECT_FALSE(limiter.take("b", "Run"));
@@ -75,11 +89,18 @@ class QuotasTest : public testing::Test {
         kAccount, ControlFixture::kImageArn, ControlFixture::specification(), std::nullopt, "digest");
   }
 
+  template <typename Number>
+  void allow(std::optional<Number> Quotas::* quota, Number number) {
+    quotas.*quota = number;
+    fixture.world->quotas.set_defaults(quotas);
+  }
+
   ControlFixture fixture;
+  Quotas quotas;
 };
 
 TEST_F(QuotasTest, MemoryCountsRunningAndSuspendedVms) {
-  fixture.world->quotas.memory_mib = 4096;  // two of the default size
+  allow(&Quotas::memory_mib, std::uint64_t{4096});  // two of the default size
   fixture.create_image();
   const Microvm first = fixture.run_to_running(fixture.run_request());
   const Microvm second = fixture.run_to_running(fixture.run_request());
@@ -91,7 +112,8 @@ TEST_F(QuotasTest, MemoryCountsRunningAndSuspendedVms) {
   EXPECT_EQ(
       refused.error().message,
       "The base maximum allocated memory limit has been reached for this account. Its MicroVMs have 4096 MiB, this "
-      "one needs 2048 MiB, 4096 MiB are allowed. Terminate some, or ask who runs this Dormouse to raise --quotas.");
+      "one needs 2048 MiB, 4096 MiB are allowed. Terminate some. Whoever runs this Dormouse can raise it: dormouse "
+      "account quota set 000000000000 memory-mib=NUMBER");
   ASSERT_TRUE(fixture.microvms->terminate(kAccount, first.microvm_id));
   ASSERT_TRUE(fixture.states.wait_for(first.microvm_id, MicrovmState::kTerminated));
   while (!run()) {  // the room is given back right after the record says TERMINATED
@@ -103,7 +125,7 @@ TEST_F(QuotasTest, MemoryIsCountedAgainAfterARestart) {
   fixture.create_image();
   fixture.run_to_running(fixture.run_request());
   fixture.restart();
-  fixture.world->quotas.memory_mib = 2048;
+  allow(&Quotas::memory_mib, std::uint64_t{2048});
   fixture.start();
   const auto refused = run();
   ASSERT_FALSE(refused);
@@ -111,20 +133,20 @@ TEST_F(QuotasTest, MemoryIsCountedAgainAfterARestart) {
 }
 
 TEST_F(QuotasTest, ImagesAreCountedByAccount) {
-  fixture.world->quotas.images = 1;
+  allow(&Quotas::images, std::size_t{1});
   ASSERT_TRUE(create("a"));
   const auto refused = create("b");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ServiceErrorKind::kServiceQuotaExceeded);
   EXPECT_EQ(
       refused.error().message,
-      "The maximum number of MicroVM images (1) has been reached for this account. Delete images, or ask who runs "
-      "this Dormouse to raise --quotas.");
+      "The maximum number of MicroVM images (1) has been reached for this account. It has 1. Delete some. Whoever runs "
+      "this Dormouse can raise it: dormouse account quota set 000000000000 images=NUMBER");
   EXPECT_TRUE(create("b", "111111111111"));
 }
 
 TEST_F(QuotasTest, FailedVersionsCountToo) {
-  fixture.world->quotas.versions_per_image = 2;
+  allow(&Quotas::versions_per_image, std::size_t{2});
   fixture.create_image();
   fixture.host.fail_next_build({"CONTAINER_BUILD_FAILED", "The container image build failed.", std::nullopt});
   ASSERT_TRUE(update());
@@ -136,21 +158,68 @@ TEST_F(QuotasTest, FailedVersionsCountToo) {
 }
 
 TEST_F(QuotasTest, ConcurrentBuildsAreCountedByAccount) {
-  fixture.world->quotas.concurrent_builds = 2;
+  allow(&Quotas::concurrent_builds, std::size_t{2});
   fixture.host.hold(FakeHost::Call::kBuild);
   ASSERT_TRUE(create("a"));
   ASSERT_TRUE(create("b"));
   const auto refused = create("c");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ServiceErrorKind::kServiceQuotaExceeded);
-  EXPECT_EQ(refused.error().message, "The maximum number of concurrent builds (2) has been reached for this account.");
+  EXPECT_EQ(
+      refused.error().message,
+      "The maximum number of concurrent builds (2) has been reached for this account. 2 are waiting or under way. "
+      "Whoever runs this Dormouse can raise it: dormouse account quota set 000000000000 concurrent-builds=NUMBER");
   EXPECT_TRUE(create("c", "111111111111"));
   fixture.host.release(FakeHost::Call::kBuild);
   ASSERT_TRUE(fixture.wait_for_build(BuildState::kSuccessful, 3));
   EXPECT_TRUE(create("c"));
 }
 
-TEST_F(QuotasTest, NothingIsLimitedUnlessAsked) {
+TEST_F(QuotasTest, AccountsHaveTheirOwnNumbersInPlaceOfTheDefaults) {
+  allow(&Quotas::images, std::size_t{1});
+  fixture.world->quotas.set("111111111111", {{"images", 2}});
+  fixture.world->quotas.set("222222222222", {{"images", std::nullopt}});
+  EXPECT_EQ(fixture.world->quotas.of(kAccount).images, 1U);
+  EXPECT_EQ(fixture.world->quotas.of("111111111111").images, 2U);
+  EXPECT_FALSE(fixture.world->quotas.of("222222222222").images);
+  ASSERT_TRUE(create("a", "111111111111"));
+  ASSERT_TRUE(create("b", "111111111111"));
+  const auto refused = create("c", "111111111111");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, StartsWith("The maximum number of MicroVM images (2) has been reached"));
+  fixture.world->quotas.set("111111111111", {});
+  EXPECT_EQ(fixture.world->quotas.of("111111111111").images, 1U);
+}
+
+TEST(AccountQuotasTest, RatesAreSetByOperation) {
+  test::FakeClock clock;
+  AccountQuotas quotas;
+  quotas.set_defaults(rates({{"Run", {5, 5}}}));
+  quotas.set("a", {{"rate:Run", 1}, {"rate:Get", 1}});
+  quotas.set("b", {{"rate:Run", std::nullopt}});
+  RateLimiter limiter(clock, quotas);
+  EXPECT_FALSE(limiter.take("a", "Run"));
+  EXPECT_EQ(limiter.take("a", "Run"), 1);
+  EXPECT_FALSE(limiter.take("a", "Get"));
+  EXPECT_EQ(limiter.take("a", "Get"), 1);
+  for (int call = 0; call < 20; ++call) {
+    EXPECT_FALSE(limiter.take("b", "Run"));
+  }
+  EXPECT_EQ(quotas.of("a").rates.at("Run").per_second, 1);
+  EXPECT_FALSE(quotas.of("b").rates.contains("Run"));
+}
+
+TEST(AccountQuotasTest, QuotasAreKnownByTheirNames) {
+  for (const auto& [name, value] : settings_of(aws_quotas())) {
+    EXPECT_TRUE(is_quota(name)) << name;
+    EXPECT_TRUE(value) << name;
+  }
+  EXPECT_EQ(settings_of(with_settings(Quotas(), settings_of(aws_quotas()))), settings_of(aws_quotas()));
+  EXPECT_FALSE(is_quota("image"));
+  EXPECT_FALSE(is_quota("rate:"));
+}
+
+TEST(AccountQuotasTest, NothingIsLimitedUnlessAsked) {
   const Quotas quotas;
   EXPECT_FALSE(quotas.memory_mib || quotas.images || quotas.versions_per_image || quotas.concurrent_builds);
   EXPECT_TRUE(quotas.rates.empty());

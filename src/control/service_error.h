@@ -22,6 +22,8 @@ enum class ServiceErrorKind {
   kThrottling,            // 429 ThrottlingException, with Retry-After
   kInternalServer,        // 500 InternalServerException
   kInsufficientCapacity,  // 500 InsufficientCapacityException
+  kDeleteConflict,        // of iam alone
+  kMalformedPolicy,       // of iam alone
 };
 
 struct ServiceError {

@@ -59,7 +59,7 @@ class World {
   host::Egress customer_egress = host::Egress::kNone;    // of VMs and builds with customer connectors alone
   std::chrono::milliseconds connector_settle_time{200};  // after which a connector is ACTIVE, or gone
   bool image_names = false;  // images may be named by their bare names too, not by ARN alone
-  Quotas quotas{};
+  AccountQuotas quotas{};
   std::size_t microvm_workers = 32;  // launches and resumptions under way at once; as many suspensions and terminations
   std::optional<std::uint64_t> memory_budget_bytes{};  // of all VMs' private memory together; MemoryBudget
 };

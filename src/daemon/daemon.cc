@@ -20,10 +20,14 @@
 #include "aws/credentials_file.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/accounts.h"
+#include "control/callers.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
 #include "control/quotas.h"
+#include "control/roles.h"
+#include "control/sessions.h"
 #include "control/world.h"
 #include "daemon/token_issuer.h"
 #include "host/local_host.h"
@@ -37,6 +41,7 @@
 #include "proxy/microvms_backend.h"
 #include "proxy/token.h"
 #include "store/database.h"
+#include "store/identity_store.h"
 #include "store/sqlite_metadata_store.h"
 
 namespace dormouse::daemon {
@@ -147,15 +152,20 @@ struct Daemon::Parts {
   UniqueFd lock;
   SystemClock clock;
   std::unique_ptr<aws::CredentialsFile> credentials;
+  std::unique_ptr<control::Sessions> sessions;
   std::unique_ptr<proxy::TokenKeyring> keyring;
   std::unique_ptr<TokenIssuer> issuer;
   std::unique_ptr<store::Database> database;
   std::unique_ptr<store::MetadataStore> metadata;
+  std::unique_ptr<store::IdentityStore> identities;
+  std::unique_ptr<control::Callers> callers;
   std::unique_ptr<artifacts::ObjectStore> objects;
   std::unique_ptr<artifacts::ArtifactFetcher> fetcher;
   std::unique_ptr<artifacts::S3Handler> s3;
   std::unique_ptr<host::LocalHost> host;
   std::unique_ptr<control::World> world;
+  std::unique_ptr<control::Accounts> accounts;
+  std::unique_ptr<control::Roles> roles;
   std::unique_ptr<control::NetworkConnectors> connectors;
   std::unique_ptr<control::Images> images;
   std::unique_ptr<control::Microvms> microvms;
@@ -168,7 +178,18 @@ struct Daemon::Parts {
   Status open_stores(const Options& options);
   Status open_control(const Options& options, const os::Context& context);
   Status listen(const Options& options);
+  // What an account has besides the records of the metadata.
+  Result<store::IdentityStore::Counts> other_resources(const std::string& account) const;
 };
+
+Result<store::IdentityStore::Counts> Daemon::Parts::other_resources(const std::string& account) const {
+  DM_ASSIGN(const auto buckets, objects->list_buckets(account), "list buckets");
+  store::IdentityStore::Counts counts;
+  if (!buckets.empty()) {
+    counts["buckets"] = buckets.size();
+  }
+  return counts;
+}
 
 Status Daemon::Parts::open_stores(const Options& options) {
   const fs::path& directory = options.data_directory;
@@ -182,12 +203,16 @@ Status Daemon::Parts::open_stores(const Options& options) {
   issuer = std::make_unique<TokenIssuer>(*keyring);
   DM_ASSIGN(database, store::Database::open(directory / "metadata.sqlite"), "open the metadata");
   metadata = store::make_sqlite_metadata_store(*database);
+  identities = std::make_unique<store::IdentityStore>(*database);
+  DM_ASSIGN(std::string session_key, lasting_secret(directory / "session.key"), "");
+  sessions = std::make_unique<control::Sessions>(std::move(session_key));
+  callers = std::make_unique<control::Callers>(*credentials, *identities, *sessions, options.account);
   DM_ASSIGN(objects, artifacts::ObjectStore::open(directory / "artifacts", clock), "open the artifacts");
   DM_ASSIGN(std::optional<artifacts::ForeignS3> foreign, foreign_s3(options), "");
   fetcher = std::make_unique<artifacts::ArtifactFetcher>(*objects, std::move(foreign));
   artifacts::S3Handler::Options s3_options;
   s3_options.region = options.region;
-  s3 = std::make_unique<artifacts::S3Handler>(*objects, *credentials, clock, s3_options);
+  s3 = std::make_unique<artifacts::S3Handler>(*objects, *callers, clock, s3_options);
   return {};
 }
 
@@ -208,8 +233,17 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
   DM_ASSIGN(world->memory_budget_bytes, parse_memory_budget(options.memory_budget, memory.total_bytes), "");
   if (options.quotas == "aws") {
-    world->quotas = control::aws_quotas();
+    world->quotas.set_defaults(control::aws_quotas());
   }
+  accounts = std::make_unique<control::Accounts>(
+      control::Accounts::Parts{*identities,
+                               world->quotas,
+                               clock,
+                               [this](const std::string& account) { return other_resources(account); },
+                               credentials->all()},
+      options.account);
+  DM_TRY(accounts->start(), "the accounts");
+  roles = std::make_unique<control::Roles>(*identities, *sessions, clock);
   connectors = std::make_unique<control::NetworkConnectors>(*world);
   images = std::make_unique<control::Images>(*world);
   microvms = std::make_unique<control::Microvms>(*world, *images);
@@ -222,11 +256,19 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
 
 Status Daemon::Parts::listen(const Options& options) {
   api_workers = std::make_unique<os::WorkerPool>(os::WorkerPool::Options{});
-  api::Api::Parts parts{
-      *images, *microvms, *connectors, [this] { return host->not_ready(); }, *credentials, clock, *issuer, *s3};
+  api::Api::Parts parts{*images,
+                        *microvms,
+                        *connectors,
+                        *accounts,
+                        *roles,
+                        world->quotas,
+                        [this] { return host->not_ready(); },
+                        *callers,
+                        clock,
+                        *issuer,
+                        *s3};
   api::Api::Options api_options;
   api_options.region = options.region;
-  api_options.rates = world->quotas.rates;
   api_options.run_hook_payload_bytes_max = options.run_hook_payload_max;
   DM_ASSIGN(api_options.page_token_key, lasting_secret(options.data_directory / "page-token.key"), "");
   api = std::make_unique<api::Api>(parts, std::move(api_options));

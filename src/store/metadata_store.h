@@ -57,11 +57,13 @@ class MetadataStore {
 
   virtual Result<std::optional<ImageRow>> image_by_arn(std::string_view arn) const = 0;
   virtual Result<std::optional<ImageRow>> image_by_name(std::string_view account, std::string_view name) const = 0;
+  virtual Result<std::size_t> count_images(std::string_view account) const = 0;  // the cost grows with what is counted
   virtual Result<RowPage<ImageRow>> list_images(std::string_view account, const PageRequest& page) const = 0;
   // All of one state, of every account: for what an earlier daemon left. At most `limit`.
   virtual Result<std::vector<ImageRow>> images_in_state(std::string_view state, std::size_t limit) const = 0;
 
   virtual Result<std::optional<VersionRow>> version(std::string_view image_arn, std::string_view version) const = 0;
+  virtual Result<std::size_t> count_versions(std::string_view image_arn) const = 0;  // likewise
   virtual Result<RowPage<VersionRow>> list_versions(std::string_view image_arn, const PageRequest& page) const = 0;
 
   virtual Result<std::optional<BuildRow>> build(std::string_view build_id) const = 0;

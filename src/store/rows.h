@@ -92,6 +92,28 @@ inline std::string version_resource(const std::string& image_arn, const std::str
   return image_arn + ' ' + version;
 }
 
+struct AccountRow {
+  std::string id;  // 12 digits, unique
+  WallTime created_at;
+  std::string document;
+};
+
+struct AccessKeyRow {
+  std::string access_key;  // "AKIA...", unique
+  std::string account;
+  std::string secret;
+  WallTime created_at;
+  std::optional<WallTime> expires_at;
+};
+
+struct RoleRow {
+  std::string account;
+  std::string name;     // unique in its account, whatever the case of its letters
+  std::string role_id;  // "AROA..."; not that of an earlier role of the same name
+  WallTime created_at;
+  std::string document;
+};
+
 // Where a page of a listing begins: after the row with this key. Listings are newest first.
 struct PageRequest {
   std::size_t limit = 50;

@@ -14,7 +14,7 @@ namespace dormouse::store {
 namespace {
 
 // One entry a version, the first makes version 1 from nothing. Released entries are never edited. Times are microseconds
-// since 1970, UTC. Every index serves one query of sqlite_metadata_store.cc.
+// since 1970, UTC. Every index serves one query of a store.
 constexpr std::array kMigrations = {
     R"sql(
 CREATE TABLE images (
@@ -106,6 +106,32 @@ CREATE UNIQUE INDEX connectors_by_name ON connectors (account, name) WHERE delet
 CREATE INDEX connectors_by_account ON connectors (account, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX connectors_by_state ON connectors (state) WHERE deleted_at IS NULL;
 CREATE INDEX connectors_deleted ON connectors (deleted_at) WHERE deleted_at IS NOT NULL;
+)sql",
+    R"sql(
+CREATE TABLE accounts (
+  id TEXT PRIMARY KEY,
+  created_at BIGINT NOT NULL,
+  document TEXT NOT NULL
+);
+CREATE INDEX accounts_by_time ON accounts (created_at, id);
+CREATE TABLE access_keys (
+  access_key TEXT PRIMARY KEY,
+  account TEXT NOT NULL,
+  secret TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT
+);
+CREATE INDEX access_keys_by_account ON access_keys (account, created_at, access_key);
+CREATE TABLE roles (
+  account TEXT NOT NULL,
+  name TEXT NOT NULL,
+  role_id TEXT NOT NULL UNIQUE,
+  created_at BIGINT NOT NULL,
+  document TEXT NOT NULL,
+  PRIMARY KEY (account, name)
+);
+CREATE UNIQUE INDEX roles_by_letters ON roles (account, lower(name));
+CREATE INDEX connectors_of_account ON connectors (account);
 )sql",
 };
 

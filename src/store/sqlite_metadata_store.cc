@@ -24,9 +24,11 @@ class SqliteMetadataStore final : public MetadataStore {
 
   Result<std::optional<ImageRow>> image_by_arn(std::string_view arn) const override;
   Result<std::optional<ImageRow>> image_by_name(std::string_view account, std::string_view name) const override;
+  Result<std::size_t> count_images(std::string_view account) const override;
   Result<RowPage<ImageRow>> list_images(std::string_view account, const PageRequest& page) const override;
   Result<std::vector<ImageRow>> images_in_state(std::string_view state, std::size_t limit) const override;
   Result<std::optional<VersionRow>> version(std::string_view image_arn, std::string_view version) const override;
+  Result<std::size_t> count_versions(std::string_view image_arn) const override;
   Result<RowPage<VersionRow>> list_versions(std::string_view image_arn, const PageRequest& page) const override;
   Result<std::optional<BuildRow>> build(std::string_view build_id) const override;
   Result<RowPage<BuildRow>> list_builds(std::string_view image_arn,
@@ -86,6 +88,12 @@ Result<std::optional<ImageRow>> SqliteMetadataStore::image_by_name(std::string_v
   return one<ImageRow>("WHERE account = ? AND name = ?", account, name);
 }
 
+Result<std::size_t> SqliteMetadataStore::count_images(std::string_view account) const {
+  return database_.read([&](SqliteConnection& connection) {
+    return count_rows(connection, "SELECT count(*) FROM images WHERE account = ?", account);
+  });
+}
+
 Result<RowPage<ImageRow>> SqliteMetadataStore::list_images(std::string_view account, const PageRequest& page) const {
   return page_of<ImageRow>("account = ?", page, account);
 }
@@ -97,6 +105,12 @@ Result<std::vector<ImageRow>> SqliteMetadataStore::images_in_state(std::string_v
 Result<std::optional<VersionRow>> SqliteMetadataStore::version(std::string_view image_arn,
                                                                std::string_view version) const {
   return one<VersionRow>("WHERE image_arn = ? AND version = ?", image_arn, version);
+}
+
+Result<std::size_t> SqliteMetadataStore::count_versions(std::string_view image_arn) const {
+  return database_.read([&](SqliteConnection& connection) {
+    return count_rows(connection, "SELECT count(*) FROM versions WHERE image_arn = ?", image_arn);
+  });
 }
 
 Result<RowPage<VersionRow>> SqliteMetadataStore::list_versions(std::string_view image_arn,

@@ -48,9 +48,12 @@ struct Table {
     return "SELECT " + column_list(", ", [](const auto& column) { return column.name; }) + " FROM " + name + " " +
            std::string(rest);
   }
-  std::string insert_or_update() const {
+  std::string insert() const {
     std::string sql = "INSERT INTO " + name + " (" + column_list(", ", [](const auto& column) { return column.name; });
-    sql += ") VALUES (" + column_list(", ", [](const auto&) { return "?"; }) + ") ON CONFLICT (";
+    return sql + ") VALUES (" + column_list(", ", [](const auto&) { return "?"; }) + ")";
+  }
+  std::string insert_or_update() const {
+    std::string sql = insert() + " ON CONFLICT (";
     sql += column_list(", ", [](const auto& column) { return column.use == Use::kKey ? column.name : ""; });
     sql += ") DO UPDATE SET " + column_list(", ", [](const auto& column) {
              return column.use == Use::kChanging ? column.name + std::string(" = excluded.") + column.name : "";
@@ -94,6 +97,12 @@ template <>
 const Table<MicrovmRow>& table<MicrovmRow>();
 template <>
 const Table<TokenRow>& table<TokenRow>();
+template <>
+const Table<AccountRow>& table<AccountRow>();
+template <>
+const Table<AccessKeyRow>& table<AccessKeyRow>();
+template <>
+const Table<RoleRow>& table<RoleRow>();
 
 namespace columns {
 
@@ -136,15 +145,27 @@ Result<std::size_t> run(SqliteConnection& connection, std::string_view sql, cons
   return static_cast<std::size_t>(connection.changes());
 }
 
-// Inserts the row, or updates its changing columns. Answers how many rows changed: 0 where `replaced_only_if` forbade it.
+// Runs an INSERT that has a parameter for each column. Answers how many rows changed.
 template <typename Row>
-Result<std::size_t> put(SqliteConnection& connection, const Row& row) {
-  DM_ASSIGN(auto statement, connection.prepare(table<Row>().insert_or_update()), "put into " + table<Row>().name);
+Result<std::size_t> insert_row(SqliteConnection& connection, std::string_view sql, const Row& row) {
+  DM_ASSIGN(auto statement, connection.prepare(sql), "put into " + table<Row>().name);
   for (const auto& column : table<Row>().columns) {
     std::visit([&](auto member) { columns::bind(statement, row.*member); }, column.member);
   }
   DM_TRY(statement.run(), "put into " + table<Row>().name);
   return static_cast<std::size_t>(connection.changes());
+}
+
+// Inserts the row, or updates its changing columns: 0 where `replaced_only_if` forbade it.
+template <typename Row>
+Result<std::size_t> put(SqliteConnection& connection, const Row& row) {
+  return insert_row(connection, table<Row>().insert_or_update(), row);
+}
+
+// Inserts the row: 0 when there is one with its key.
+template <typename Row>
+Result<std::size_t> insert_only(SqliteConnection& connection, const Row& row) {
+  return insert_row(connection, table<Row>().insert() + " ON CONFLICT DO NOTHING", row);
 }
 
 // `rest` is what follows FROM, with a parameter for each value.
@@ -170,6 +191,15 @@ Result<std::optional<Row>> find_one(SqliteConnection& connection, std::string_vi
   (columns::bind(statement, values), ...);
   DM_ASSIGN(const bool found, statement.step(), context);
   return found ? std::optional<Row>(read_row<Row>(statement)) : std::nullopt;
+}
+
+// `sql` is a SELECT count(*).
+template <typename... Values>
+Result<std::size_t> count_rows(SqliteConnection& connection, std::string_view sql, const Values&... values) {
+  DM_ASSIGN(auto statement, connection.prepare(sql), "count");
+  (columns::bind(statement, values), ...);
+  DM_TRY(statement.step(), "count");
+  return static_cast<std::size_t>(statement.number());
 }
 
 // The position of a row in a listing by time: "<microseconds>:<id>".

@@ -101,6 +101,40 @@ const Table<TokenRow>& table<TokenRow>() {
   return kTable;
 }
 
+template <>
+const Table<AccountRow>& table<AccountRow>() {
+  static const Table<AccountRow> kTable{.name = "accounts",
+                                        .columns = {{"id", Use::kKey, &AccountRow::id},
+                                                    {"created_at", Use::kFixed, &AccountRow::created_at},
+                                                    {"document", Use::kChanging, &AccountRow::document}},
+                                        .listed_by = &AccountRow::id};
+  return kTable;
+}
+
+template <>
+const Table<AccessKeyRow>& table<AccessKeyRow>() {
+  static const Table<AccessKeyRow> kTable{.name = "access_keys",
+                                          .columns = {{"access_key", Use::kKey, &AccessKeyRow::access_key},
+                                                      {"account", Use::kFixed, &AccessKeyRow::account},
+                                                      {"secret", Use::kFixed, &AccessKeyRow::secret},
+                                                      {"created_at", Use::kFixed, &AccessKeyRow::created_at},
+                                                      {"expires_at", Use::kChanging, &AccessKeyRow::expires_at}},
+                                          .listed_by = &AccessKeyRow::access_key};
+  return kTable;
+}
+
+template <>
+const Table<RoleRow>& table<RoleRow>() {
+  static const Table<RoleRow> kTable{.name = "roles",
+                                     .columns = {{"account", Use::kKey, &RoleRow::account},
+                                                 {"name", Use::kKey, &RoleRow::name},
+                                                 {"role_id", Use::kFixed, &RoleRow::role_id},
+                                                 {"created_at", Use::kFixed, &RoleRow::created_at},
+                                                 {"document", Use::kChanging, &RoleRow::document}},
+                                     .listed_by = &RoleRow::name};
+  return kTable;
+}
+
 std::int64_t to_number(WallTime time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
 }

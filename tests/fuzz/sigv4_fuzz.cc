@@ -20,8 +20,11 @@ using namespace dormouse;  // NOLINT: a harness
 
 class AnyKey final : public aws::CredentialStore {
  public:
-  std::optional<aws::Credential> find(std::string_view access_key) const override {
-    return aws::Credential{std::string(access_key), "secret", "000000000000"};
+  tl::expected<aws::Credential, aws::AuthFailureKind> find(std::string_view access_key,
+                                                           std::string_view session_token,
+                                                           WallTime /*now*/) const override {
+    const aws::Credential credential{std::string(access_key), "secret", "000000000000"};
+    return aws::lasting_credential(&credential, session_token);
   }
 };
 

@@ -92,6 +92,7 @@ void ControlFixture::construct() {
   }
   database = *std::move(opened);
   metadata = store::make_sqlite_metadata_store(*database);
+  identities = std::make_unique<store::IdentityStore>(*database);
   world.reset(new control::World{clock, host, *metadata, artifacts, directory.path()});
   world->memory_budget_bytes = memory_budget_bytes;
   connectors = std::make_unique<control::NetworkConnectors>(*world);
@@ -108,13 +109,20 @@ void ControlFixture::construct() {
   });
   microvms = std::make_unique<control::Microvms>(*world, *images);
   microvms->on_change([this](const control::Microvm& microvm) { states.record(microvm); });
+  control::Accounts::Parts parts{
+      *identities, world->quotas, clock, [](const std::string&) { return store::IdentityStore::Counts(); }, {}};
+  accounts = std::make_unique<control::Accounts>(std::move(parts), kAccount);
+  roles = std::make_unique<control::Roles>(*identities, sessions, clock);
 }
 
 void ControlFixture::restart() {
+  accounts.reset();
+  roles.reset();
   microvms.reset();
   images.reset();
   connectors.reset();
   world.reset();
+  identities.reset();
   metadata.reset();
   database.reset();
   construct();
@@ -123,6 +131,7 @@ void ControlFixture::restart() {
 void ControlFixture::start() {
   const auto found = host.recover(os::Context::with_timeout(kPatience));
   ASSERT_TRUE(found);
+  ASSERT_TRUE(accounts->start());
   connectors->start();
   images->start();
   microvms->start(*found);

@@ -15,11 +15,15 @@
 
 #include <gtest/gtest.h>
 
+#include "control/accounts.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
+#include "control/roles.h"
+#include "control/sessions.h"
 #include "control/world.h"
 #include "store/database.h"
+#include "store/identity_store.h"
 #include "store/metadata_store.h"
 #include "support/fake_clock.h"
 #include "support/fake_host.h"
@@ -102,10 +106,14 @@ class ControlFixture {
   StateLog states;
   std::unique_ptr<store::Database> database;
   std::unique_ptr<store::MetadataStore> metadata;
+  std::unique_ptr<store::IdentityStore> identities;
   std::unique_ptr<control::World> world;
+  control::Sessions sessions{"session key"};
   std::unique_ptr<control::Images> images;
   std::unique_ptr<control::NetworkConnectors> connectors;
   std::unique_ptr<control::Microvms> microvms;
+  std::unique_ptr<control::Accounts> accounts;
+  std::unique_ptr<control::Roles> roles;
 
  private:
   void construct();

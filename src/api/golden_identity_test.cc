@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recorded exchanges of accounts, roles and sessions (api/golden.h), and what a session may do.
+
+#include <gmock/gmock.h>
+
+#include "api/golden.h"
+#include "aws/encoding.h"
+
+namespace dormouse::api {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kAccounts = "/dormouse/2026-11-01/accounts";
+constexpr const char* kTenant = "111111111111";
+constexpr const char* kTrust =
+    R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]})";
+
+TestRequest form(const std::string& service, const std::string& body) {
+  return {"POST", "/", body, service, {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}};
+}
+TestRequest iam(const std::string& body) { return form("iam", body + "&Version=2010-05-08"); }
+TestRequest sts(const std::string& body) { return form("sts", body + "&Version=2011-06-15"); }
+
+std::string encoded(const std::string& text) { return aws::percent_encode(text, aws::Slash::kEncode); }
+std::string create_role(const std::string& name, const std::string& members = "") {
+  return "Action=CreateRole&RoleName=" + name + "&AssumeRolePolicyDocument=" + encoded(kTrust) + members;
+}
+std::string assume(const std::string& role, const std::string& members = "") {
+  return "Action=AssumeRole&RoleSessionName=me&RoleArn=" + encoded("arn:aws:iam::000000000000:role/" + role) + members;
+}
+
+// The text of the first match's first group.
+std::string part(const net::Response& response, const char* pattern) {
+  std::smatch match;
+  const std::string& body = std::get<std::string>(response.body);
+  return std::regex_search(body, match, std::regex(pattern)) ? match[1].str() : "";
+}
+
+class IdentityTest : public GoldenTest {
+ protected:
+  TestClient session(const net::Response& assumed) {
+    aws::Credential credential{part(assumed, "<AccessKeyId>(.*)</AccessKeyId>"),
+                               part(assumed, "<SecretAccessKey>(.*)</SecretAccessKey>")};
+    credential.session_token = part(assumed, "<SessionToken>(.*)</SessionToken>");
+    return TestClient(world.api, credential, world.control.clock);
+  }
+  TestClient tenant() {
+    world.send({"POST", kAccounts, fmt::format(R"({{"accountId":"{}","name":"a tenant"}})", kTenant)});
+    const net::Response key = world.send({"POST", fmt::format("{}/{}/keys", kAccounts, kTenant)});
+    const aws::Credential credential{part(key, "accessKeyId\":\"(\\w+)"), part(key, "secretAccessKey\":\"([^\"]+)")};
+    return TestClient(world.api, credential, world.control.clock);
+  }
+  std::string path(const std::string& rest = "") { return fmt::format("{}/{}{}", kAccounts, kTenant, rest); }
+};
+
+TEST_F(IdentityTest, Roles) {
+  check("CreateRole/success",
+        iam(create_role("build", "&Description=it+builds&Tags.member.1.Key=team&Tags.member.1.Value=a")));
+  check("CreateRole/exists", iam(create_role("Build")));
+  check("CreateRole/constraints", iam("Action=CreateRole&RoleName=a%20b&MaxSessionDuration=60"));
+  check("CreateRole/no_policy", iam("Action=CreateRole&RoleName=other&AssumeRolePolicyDocument=nonsense"));
+  check("CreateRole/no_number", iam(create_role("other", "&MaxSessionDuration=long")));
+  check("GetRole/success", iam("Action=GetRole&RoleName=build"));
+  check("GetRole/missing", iam("Action=GetRole&RoleName=absent"));
+  world.send(iam(create_role("second", "&Path=%2Fteam%2F")));
+  check("ListRoles/success", iam("Action=ListRoles"));
+  check("ListRoles/filtered", iam("Action=ListRoles&PathPrefix=%2Fteam%2F"));
+  const net::Response first = check("ListRoles/first_page", iam("Action=ListRoles&MaxItems=1"));
+  check("ListRoles/last_page", iam("Action=ListRoles&MaxItems=1&Marker=" + part(first, "<Marker>(.*)</Marker>")));
+  check("ListRoles/forged_marker", iam("Action=ListRoles&Marker=forged"));
+  check("DeleteRole/success", iam("Action=DeleteRole&RoleName=second"));
+  check("DeleteRole/missing", iam("Action=DeleteRole&RoleName=second"));
+}
+
+TEST_F(IdentityTest, PoliciesOfRoles) {
+  const std::string policy = encoded(R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*"}})");
+  const std::string on_role = "&RoleName=build&PolicyName=all";
+  const std::string arn = "&RoleName=build&PolicyArn=" + encoded("arn:aws:iam::aws:policy/AdministratorAccess");
+  check("PutRolePolicy/no_role", iam("Action=PutRolePolicy" + on_role + "&PolicyDocument=" + policy));
+  world.send(iam(create_role("build")));
+  check("PutRolePolicy/success", iam("Action=PutRolePolicy" + on_role + "&PolicyDocument=" + policy));
+  check("PutRolePolicy/malformed", iam("Action=PutRolePolicy" + on_role + "&PolicyDocument=%7B%7D"));
+  check("GetRolePolicy/success", iam("Action=GetRolePolicy" + on_role));
+  check("GetRolePolicy/missing", iam("Action=GetRolePolicy&RoleName=build&PolicyName=none"));
+  check("ListRolePolicies/success", iam("Action=ListRolePolicies&RoleName=build"));
+  check("AttachRolePolicy/success", iam("Action=AttachRolePolicy" + arn));
+  check("AttachRolePolicy/absent",
+        iam("Action=AttachRolePolicy&RoleName=build&PolicyArn=" + encoded("arn:aws:iam::000000000000:policy/own")));
+  check("ListAttachedRolePolicies/success", iam("Action=ListAttachedRolePolicies&RoleName=build"));
+  check("DeleteRole/attached", iam("Action=DeleteRole&RoleName=build"));
+  check("DetachRolePolicy/success", iam("Action=DetachRolePolicy" + arn));
+  check("DetachRolePolicy/absent", iam("Action=DetachRolePolicy" + arn));
+  check("DeleteRole/inline", iam("Action=DeleteRole&RoleName=build"));
+  check("DeleteRolePolicy/success", iam("Action=DeleteRolePolicy" + on_role));
+  check("DeleteRolePolicy/missing", iam("Action=DeleteRolePolicy" + on_role));
+}
+
+TEST_F(IdentityTest, SessionActsForItsAccountUntilItExpires) {
+  world.send(iam(create_role("build")));
+  const net::Response assumed = check("AssumeRole/success", sts(assume("build")));
+  check("AssumeRole/absent", sts(assume("absent")));
+  check("AssumeRole/short", sts(assume("build", "&DurationSeconds=60")));
+  check("AssumeRole/long", sts(assume("build", "&DurationSeconds=7200")));
+  TestClient client = session(assumed);
+  const net::Response identity = client.send(sts("Action=GetCallerIdentity"));
+  compare("GetCallerIdentity/session.response", written(identity));
+  EXPECT_EQ(client.send(create(TestWorld::image_body("demo"))).status, 201);
+  EXPECT_EQ(world.send(get(image_path("demo"))).status, 200);
+  EXPECT_EQ(client.send({"POST", kAccounts, "{}"}).status, 403) << "a session is no administrator";
+  world.control.clock.advance(std::chrono::hours(1));
+  compare("GetCallerIdentity/expired.response", written(client.send(sts("Action=GetCallerIdentity"))));
+  compare("GetMicrovmImage/expired.response", written(client.send(get(image_path("demo")))));
+}
+
+TEST_F(IdentityTest, TokenOfAnotherKeyIsInvalid) {
+  world.send(iam(create_role("build")));
+  const net::Response assumed = world.send(sts(assume("build")));
+  aws::Credential credential{"ASIAAAAAAAAAAAAAAAAA", part(assumed, "<SecretAccessKey>(.*)</SecretAccessKey>")};
+  credential.session_token = part(assumed, "<SessionToken>(.*)</SessionToken>");
+  TestClient client(world.api, credential, world.control.clock);
+  compare("GetCallerIdentity/other_token.response", written(client.send(sts("Action=GetCallerIdentity"))));
+}
+
+TEST_F(IdentityTest, GlobalRegionIsTakenWhereverTheServerIs) {
+  EXPECT_EQ(world.send(iam("Action=ListRoles")).status, 200);
+}
+
+TEST_F(IdentityTest, Accounts) {
+  check("CreateAccount/success", {"POST", kAccounts, R"({"accountId":"111111111111","name":"a tenant"})"});
+  check("CreateAccount/exists", {"POST", kAccounts, R"({"accountId":"111111111111"})"});
+  check("CreateAccount/short", {"POST", kAccounts, R"({"accountId":"1"})"});
+  check("ListAccounts/success", {"GET", kAccounts});
+  check("DescribeAccount/success", {"GET", path()});
+  check("DescribeAccount/missing", {"GET", std::string(kAccounts) + "/999999999999"});
+  check("SetAccountQuotas/success",
+        {"PUT", path("/quotas"), R"({"quotas":[{"name":"images","allowed":1},{"name":"rate:RunMicrovm","allowed":2}]})"});
+  check("SetAccountQuotas/unknown", {"PUT", path("/quotas"), R"({"quotas":[{"name":"image","allowed":1}]})"});
+  check("SetAccountQuotas/no_operation", {"PUT", path("/quotas"), R"({"quotas":[{"name":"rate:Run","allowed":1}]})"});
+  check("SetAccountQuotas/reset", {"PUT", path("/quotas"), R"({"reset":["images","rate:RunMicrovm"]})"});
+  const net::Response key = check("CreateAccountKey/success", {"POST", path("/keys")});
+  const std::string id = part(key, "accessKeyId\":\"(\\w+)");
+  check("RotateAccountKey/success", {"POST", path("/keys/" + id + "/rotation"), R"({"overlapInSeconds":60})"});
+  check("ListAccountKeys/success", {"GET", path("/keys")});
+  check("RevokeAccountKey/success", {"DELETE", path("/keys/" + id)});
+  check("RevokeAccountKey/missing", {"DELETE", path("/keys/" + id)});
+  world.send({"PUT", path("/quotas"), R"({"quotas":[{"name":"images","allowed":0}]})"});
+  check("DeleteAccount/success", {"DELETE", path()});
+  check("DeleteAccount/administrator", {"DELETE", std::string(kAccounts) + "/000000000000"});
+}
+
+TEST_F(IdentityTest, TenantSeesItselfAndManagesNothing) {
+  TestClient client = tenant();
+  EXPECT_EQ(client.send({"GET", path()}).status, 200);
+  EXPECT_EQ(client.send({"GET", std::string(kAccounts) + "/000000000000"}).status, 403);
+  const net::Response refused = client.send({"POST", kAccounts, "{}"});
+  compare("CreateAccount/tenant.response", written(refused));
+  for (const TestRequest& request : {TestRequest{"GET", kAccounts},
+                                     TestRequest{"DELETE", path()},
+                                     TestRequest{"PUT", path("/quotas"), "{}"},
+                                     TestRequest{"POST", path("/keys")},
+                                     TestRequest{"GET", path("/keys")},
+                                     TestRequest{"DELETE", path("/keys/AKIAAAAAAAAAAAAAAAAA")},
+                                     TestRequest{"POST", path("/keys/AKIAAAAAAAAAAAAAAAAA/rotation"), "{}"}}) {
+    EXPECT_EQ(client.send(request).status, 403) << request.method << " " << request.target;
+  }
+}
+
+TEST_F(IdentityTest, QuotaOfOneAccountBindsItAlone) {
+  TestClient client = tenant();
+  world.send({"PUT", path("/quotas"), R"({"quotas":[{"name":"images","allowed":0}]})"});
+  const net::Response refused = client.send(create(TestWorld::image_body("demo")));
+  EXPECT_EQ(refused.status, 402);
+  EXPECT_THAT(std::get<std::string>(refused.body), HasSubstr("dormouse account quota set 111111111111 images=NUMBER"));
+  world.create_image("demo");
+}
+
+TEST_F(IdentityTest, ResourcesKeepAnAccount) {
+  TestClient client = tenant();
+  EXPECT_EQ(client.send(iam(create_role("build"))).status, 200);
+  EXPECT_EQ(client.send(connect("c")).status, 202);
+  check("DeleteAccount/resources", {"DELETE", path()});
+}
+
+}  // namespace
+}  // namespace dormouse::api
