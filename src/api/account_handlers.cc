@@ -160,9 +160,10 @@ Members set_account_quotas(Backend& backend, const Call& call) {
       settings[name] = value == nullptr ? std::nullopt : std::optional(value->to_number<std::uint64_t>());
     }
   }
-  const auto account = backend.accounts.set_quotas(required_text(call.input, "accountId"),
-                                                   settings,
-                                                   optional_texts(call.input, "reset").value_or(std::vector<std::string>()));
+  const auto account =
+      backend.accounts.set_quotas(required_text(call.input, "accountId"),
+                                  settings,
+                                  optional_texts(call.input, "reset").value_or(std::vector<std::string>()));
   if (!account) {
     return tl::unexpected(account.error());
   }
@@ -195,8 +196,7 @@ Members revoke_account_key(Backend& backend, const Call& call) {
   if (const auto allowed = require_administrator(call); !allowed) {
     return tl::unexpected(allowed.error());
   }
-  return backend.accounts
-      .revoke_key(required_text(call.input, "accountId"), required_text(call.input, "accessKeyId"))
+  return backend.accounts.revoke_key(required_text(call.input, "accountId"), required_text(call.input, "accessKeyId"))
       .map([] { return json::object(); });
 }
 
@@ -204,9 +204,10 @@ Members rotate_account_key(Backend& backend, const Call& call) {
   if (const auto allowed = require_administrator(call); !allowed) {
     return tl::unexpected(allowed.error());
   }
-  const auto rotation = backend.accounts.rotate_key(required_text(call.input, "accountId"),
-                                                    required_text(call.input, "accessKeyId"),
-                                                    std::chrono::seconds(*optional_number(call.input, "overlapInSeconds")));
+  const auto rotation =
+      backend.accounts.rotate_key(required_text(call.input, "accountId"),
+                                  required_text(call.input, "accessKeyId"),
+                                  std::chrono::seconds(*optional_number(call.input, "overlapInSeconds")));
   if (!rotation) {
     return tl::unexpected(rotation.error());
   }

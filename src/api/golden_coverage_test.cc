@@ -80,6 +80,12 @@ bool cannot_happen(const Operation& operation, std::string_view error) {
            (error == "InvalidParameterValueException" &&
             (name == "GetNetworkConnector" || name == "DeleteNetworkConnector"));
   }
+  if (name.find("Account") != std::string_view::npos) {
+    static const std::set<std::string_view> kNeverInvalid = {
+        "DescribeAccount", "DeleteAccount", "CreateAccountKey", "ListAccountKeys"};  // what is no number is not there
+    return (error == "ValidationException" && kNeverInvalid.contains(name)) ||
+           (error == "ServiceQuotaExceededException" && name == "CreateAccount");  // thousands of accounts
+  }
   if (error == "AccessDeniedException") {  // no policy is evaluated; images of others alone are refused so
     return operation.name.find("ImageVersion") == std::string_view::npos && cases(name).count("other_account") == 0;
   }

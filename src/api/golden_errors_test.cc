@@ -21,6 +21,7 @@ const std::vector<std::pair<const char*, TestRequest>>& plain_requests() {
     const std::string connector = std::string(kConnectors) + "/nc-absent";
     const std::string tags = kTagsPath + TestWorld::image_arn("absent");
     const std::string ours = "/dormouse/2026-11-01";
+    const std::string account = ours + "/accounts/999999999999";
     const std::string ports = R"({"expirationInMinutes":5,"allowedPorts":[{"port":8080}]})";
     return std::vector<std::pair<const char*, TestRequest>>{
         {"CreateMicrovmImage", create(TestWorld::image_body("demo"))},
@@ -56,6 +57,15 @@ const std::vector<std::pair<const char*, TestRequest>>& plain_requests() {
         {"GetBuildLog", get(ours + "/images/" + TestWorld::image_arn("absent") + "/versions/1.0/builds/none/log")},
         {"DescribeBuild", get(ours + "/images/" + TestWorld::image_arn("absent") + "/versions/1.0/builds/none")},
         {"DescribeMicrovm", get(ours + "/microvms/microvm-absent")},
+        {"CreateAccount", {"POST", ours + "/accounts", R"({"accountId":"111111111111"})"}},
+        {"ListAccounts", get(ours + "/accounts")},
+        {"DescribeAccount", get(account)},
+        {"DeleteAccount", {"DELETE", account, ""}},
+        {"SetAccountQuotas", {"PUT", account + "/quotas", "{}"}},
+        {"CreateAccountKey", {"POST", account + "/keys", ""}},
+        {"ListAccountKeys", get(account + "/keys")},
+        {"RevokeAccountKey", {"DELETE", account + "/keys/AKIAABSENT", ""}},
+        {"RotateAccountKey", {"POST", account + "/keys/AKIAABSENT/rotation", "{}"}},
     };
   }();
   return requests;
@@ -104,7 +114,7 @@ TEST(GoldenErrorsTest, RecordsThatCannotBeRead) {
     ASSERT_TRUE(database);
     ASSERT_TRUE(
         (*database)->execute("DROP TABLE images; DROP TABLE versions; DROP TABLE builds; DROP TABLE microvms; "
-                             "DROP TABLE connectors; DROP TABLE tokens;"));
+                             "DROP TABLE connectors; DROP TABLE tokens; DROP TABLE accounts; DROP TABLE access_keys;"));
   }
   for (const auto& [operation, request] : plain_requests()) {
     if (std::string_view(operation).find("Managed") != std::string_view::npos) {

@@ -111,7 +111,11 @@ TEST_F(IdentityTest, SessionActsForItsAccountUntilItExpires) {
   EXPECT_EQ(client.send({"POST", kAccounts, "{}"}).status, 403) << "a session is no administrator";
   world.control.clock.advance(std::chrono::hours(1));
   compare("GetCallerIdentity/expired.response", written(client.send(sts("Action=GetCallerIdentity"))));
-  compare("GetMicrovmImage/expired.response", written(client.send(get(image_path("demo")))));
+  const net::Response expired = client.send(get(image_path("demo")));
+  EXPECT_EQ(expired.status, 403);
+  EXPECT_EQ(expired.headers.find("x-amzn-errortype"), "ExpiredTokenException");
+  EXPECT_EQ(std::get<std::string>(expired.body),
+            R"({"message":"The security token included in the request is expired"})");
 }
 
 TEST_F(IdentityTest, TokenOfAnotherKeyIsInvalid) {
@@ -132,39 +136,89 @@ TEST_F(IdentityTest, Accounts) {
   check("CreateAccount/exists", {"POST", kAccounts, R"({"accountId":"111111111111"})"});
   check("CreateAccount/short", {"POST", kAccounts, R"({"accountId":"1"})"});
   check("ListAccounts/success", {"GET", kAccounts});
+  check("ListAccounts/too_few", {"GET", std::string(kAccounts) + "?maxResults=0"});
+  check("ListAccounts/too_many", {"GET", std::string(kAccounts) + "?maxResults=51"});
   check("DescribeAccount/success", {"GET", path()});
   check("DescribeAccount/missing", {"GET", std::string(kAccounts) + "/999999999999"});
-  check("SetAccountQuotas/success",
-        {"PUT", path("/quotas"), R"({"quotas":[{"name":"images","allowed":1},{"name":"rate:RunMicrovm","allowed":2}]})"});
+  check(
+      "SetAccountQuotas/success",
+      {"PUT", path("/quotas"), R"({"quotas":[{"name":"images","allowed":1},{"name":"rate:RunMicrovm","allowed":2}]})"});
   check("SetAccountQuotas/unknown", {"PUT", path("/quotas"), R"({"quotas":[{"name":"image","allowed":1}]})"});
   check("SetAccountQuotas/no_operation", {"PUT", path("/quotas"), R"({"quotas":[{"name":"rate:Run","allowed":1}]})"});
   check("SetAccountQuotas/reset", {"PUT", path("/quotas"), R"({"reset":["images","rate:RunMicrovm"]})"});
   const net::Response key = check("CreateAccountKey/success", {"POST", path("/keys")});
   const std::string id = part(key, "accessKeyId\":\"(\\w+)");
+  world.control.clock.advance(std::chrono::seconds(1));  // keys are listed by age
+  check("RotateAccountKey/missing", {"POST", path("/keys/AKIAABSENT/rotation"), "{}"});
+  check("RotateAccountKey/negative", {"POST", path("/keys/" + id + "/rotation"), R"({"overlapInSeconds":-1})"});
   check("RotateAccountKey/success", {"POST", path("/keys/" + id + "/rotation"), R"({"overlapInSeconds":60})"});
   check("ListAccountKeys/success", {"GET", path("/keys")});
+  world.control.clock.advance(std::chrono::seconds(60));
+  check("RotateAccountKey/expired", {"POST", path("/keys/" + id + "/rotation"), "{}"});
   check("RevokeAccountKey/success", {"DELETE", path("/keys/" + id)});
   check("RevokeAccountKey/missing", {"DELETE", path("/keys/" + id)});
-  world.send({"PUT", path("/quotas"), R"({"quotas":[{"name":"images","allowed":0}]})"});
+  check("RevokeAccountKey/file", {"DELETE", std::string(kAccounts) + "/000000000000/keys/AKIDEXAMPLE"});
+  for (std::size_t more = 0; more < control::Accounts::kKeysMax; ++more) {
+    world.send({"POST", path("/keys")});
+  }
+  check("CreateAccountKey/too_many", {"POST", path("/keys")});
+  const std::string last = part(world.send({"GET", path("/keys")}), "accessKeyId\":\"(\\w+)");
+  check("RotateAccountKey/too_many", {"POST", path("/keys/" + last + "/rotation"), "{}"});
   check("DeleteAccount/success", {"DELETE", path()});
+  check("DeleteAccount/missing", {"DELETE", path()});
+  check("SetAccountQuotas/missing", {"PUT", path("/quotas"), "{}"});
+  check("CreateAccountKey/missing", {"POST", path("/keys")});
+  check("ListAccountKeys/missing", {"GET", path("/keys")});
   check("DeleteAccount/administrator", {"DELETE", std::string(kAccounts) + "/000000000000"});
 }
 
 TEST_F(IdentityTest, TenantSeesItselfAndManagesNothing) {
   TestClient client = tenant();
   EXPECT_EQ(client.send({"GET", path()}).status, 200);
-  EXPECT_EQ(client.send({"GET", std::string(kAccounts) + "/000000000000"}).status, 403);
-  const net::Response refused = client.send({"POST", kAccounts, "{}"});
-  compare("CreateAccount/tenant.response", written(refused));
-  for (const TestRequest& request : {TestRequest{"GET", kAccounts},
-                                     TestRequest{"DELETE", path()},
-                                     TestRequest{"PUT", path("/quotas"), "{}"},
-                                     TestRequest{"POST", path("/keys")},
-                                     TestRequest{"GET", path("/keys")},
-                                     TestRequest{"DELETE", path("/keys/AKIAAAAAAAAAAAAAAAAA")},
-                                     TestRequest{"POST", path("/keys/AKIAAAAAAAAAAAAAAAAA/rotation"), "{}"}}) {
-    EXPECT_EQ(client.send(request).status, 403) << request.method << " " << request.target;
+  const std::string key = path("/keys/AKIAAAAAAAAAAAAAAAAA");
+  for (const auto& [operation, request] :
+       {std::pair<std::string, TestRequest>{"CreateAccount", {"POST", kAccounts, "{}"}},
+        {"ListAccounts", {"GET", kAccounts}},
+        {"DescribeAccount", {"GET", std::string(kAccounts) + "/000000000000"}},
+        {"DeleteAccount", {"DELETE", path()}},
+        {"SetAccountQuotas", {"PUT", path("/quotas"), "{}"}},
+        {"CreateAccountKey", {"POST", path("/keys")}},
+        {"ListAccountKeys", {"GET", path("/keys")}},
+        {"RevokeAccountKey", {"DELETE", key}},
+        {"RotateAccountKey", {"POST", key + "/rotation", "{}"}}}) {
+    const net::Response refused = client.send(request);
+    EXPECT_EQ(refused.status, 403) << operation;
+    compare(operation + "/other_account.request", written(request));
+    compare(operation + "/other_account.response", written(refused));
   }
+}
+
+TEST_F(IdentityTest, VmsOfAnotherAccountAreNotThere) {
+  world.create_image("demo");
+  const std::string id = world.run_microvm(TestWorld::image_arn("demo"));
+  TestClient client = tenant();
+  const std::string absent = "microvm-0badc0de-0000-4000-8000-0badc0de0bad";
+  const auto ask = [&](const std::string& vm) {
+    std::vector<std::pair<int, std::string>> answers;
+    for (const TestRequest& request :
+         {TestRequest{"GET", vm_path(vm)},
+          TestRequest{"POST", vm_path(vm, "/suspend")},
+          TestRequest{"POST", vm_path(vm, "/resume")},
+          TestRequest{"DELETE", vm_path(vm)},
+          TestRequest{"POST", vm_path(vm, "/auth-token"), R"({"expirationInMinutes":5,"allowedPorts":[{"port":1}]})"},
+          TestRequest{"POST", vm_path(vm, "/shell-auth-token"), R"({"expirationInMinutes":5})"},
+          TestRequest{"GET", "/dormouse/2026-11-01/microvms/" + vm}}) {
+      const net::Response response = client.send(request);
+      answers.emplace_back(response.status,
+                           std::regex_replace(std::get<std::string>(response.body), std::regex(vm), "<id>"));
+      EXPECT_EQ(response.status, 404) << request.method << " " << request.target;
+    }
+    return answers;
+  };
+  EXPECT_EQ(ask(id), ask(absent)) << "tells another's VM from one that is not there";
+  EXPECT_EQ(std::get<std::string>(client.send(get(kMicrovms)).body).find(id), std::string::npos);
+  EXPECT_EQ(client.send(run(run_body("demo"))).status, 403);
+  EXPECT_THAT(std::get<std::string>(world.send(get(vm_path(id))).body), HasSubstr("RUNNING"));
 }
 
 TEST_F(IdentityTest, QuotaOfOneAccountBindsItAlone) {

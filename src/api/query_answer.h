@@ -16,9 +16,7 @@ namespace dormouse::api {
 
 // <OperationResponse><OperationResult>...: the members of the output's shape in the model's order, absent ones left out,
 // elements of lists as <member>, times as ISO 8601 to the second.
-net::Response query_answer(const Operation& operation,
-                           const boost::json::object& output,
-                           std::string_view request_id);
+net::Response query_answer(const Operation& operation, const boost::json::object& output, std::string_view request_id);
 
 // <ErrorResponse>; the fault is the sender's below 500.
 net::Response query_error(int status,

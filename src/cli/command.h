@@ -38,10 +38,13 @@ int exit_code(ErrorKind kind);
 
 void add_image_commands(CLI::App& program, Invocation& invocation);
 void add_vm_commands(CLI::App& program, Invocation& invocation);
+void add_account_commands(CLI::App& program, Invocation& invocation);
 void add_base_commands(CLI::App& program, Invocation& invocation);
 void add_doctor(CLI::App& program, Invocation& invocation);
 void add_env(CLI::App& program, Invocation& invocation);
 void add_trust(CLI::App& program, Invocation& invocation);
+
+void add_account_key(CLI::App& account, Invocation& invocation);
 
 void add_image_create(CLI::App& image, Invocation& invocation);
 void add_image_list(CLI::App& image, Invocation& invocation);

@@ -21,6 +21,7 @@ constexpr std::pair<const char*, const char*> kServices[] = {
     {"LAMBDA_CORE", "lambda_core"},
     {"S3", "s3"},
     {"STS", "sts"},
+    {"IAM", "iam"},
 };
 
 struct Options {
@@ -43,6 +44,9 @@ Variables variables_of(const Profile& profile, bool with_credentials) {
   if (with_credentials) {
     variables.emplace_back("AWS_ACCESS_KEY_ID", profile.credential->access_key);
     variables.emplace_back("AWS_SECRET_ACCESS_KEY", profile.credential->secret);
+    if (!profile.credential->session_token.empty()) {
+      variables.emplace_back("AWS_SESSION_TOKEN", profile.credential->session_token);
+    }
   }
   return variables;
 }

@@ -78,7 +78,8 @@ Result<Profile> find_profile(const GlobalOptions& options, const Environment& en
   const auto key = environment("AWS_ACCESS_KEY_ID");
   const auto secret = environment("AWS_SECRET_ACCESS_KEY");
   if (options.data_directory.empty() && key && secret) {
-    profile.credential = aws::Credential{*key, *secret, ""};
+    profile.credential = aws::Credential{*key, *secret};
+    profile.credential->session_token = environment("AWS_SESSION_TOKEN").value_or("");
     return profile;
   }
   auto read = read_credential(profile.data_directory);

@@ -37,7 +37,7 @@ struct Profile {
 
 // What was given on the command line wins, then the AWS SDKs' environment variables, then the default data directory:
 //   URL: --endpoint, AWS_ENDPOINT_URL_LAMBDA_MICROVMS, AWS_ENDPOINT_URL, http://127.0.0.1:9600
-//   credentials: DIR/credentials of --data-dir, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, DIR/credentials
+//   credentials: DIR/credentials of --data-dir, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), DIR/credentials
 //   DIR: --data-dir, DORMOUSE_DATA_DIR, /var/lib/dormouse
 //   region: --region, AWS_REGION, AWS_DEFAULT_REGION, us-east-1
 // kInvalidArgument when the URL is none.

@@ -135,7 +135,7 @@ Result<HttpAnswer> Service::send(HttpRequest request,
   const aws::SigningOptions options{.region = profile_.region,
                                     .service = std::string(service),
                                     .time = std::chrono::system_clock::now(),
-                                    .session_token = ""};
+                                    .session_token = profile_.credential->session_token};
   for (aws::HeaderField& field : aws::sign(wire, *profile_.credential, options, payload_hash)) {
     request.headers.push_back(std::move(field));
   }

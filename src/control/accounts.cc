@@ -42,7 +42,8 @@ Result<Account> decode(const store::AccountRow& row, const std::string& administ
   account.administrator = row.id == administrator;
   DM_TRY(from_document(row.document, account), "account " + row.id);
   const json::value document = json::parse(row.document);
-  if (const json::value* quotas = document.get_object().if_contains("quotas"); quotas != nullptr && quotas->is_object()) {
+  if (const json::value* quotas = document.get_object().if_contains("quotas");
+      quotas != nullptr && quotas->is_object()) {
     for (const auto& [name, value] : quotas->get_object()) {
       json::error_code error;
       const auto number = value.to_number<std::uint64_t>(error);
@@ -184,8 +185,9 @@ Answer<void> Accounts::remove(const std::string& id) {
     return tl::unexpected(counts.error());
   }
   if (!counts->empty()) {
-    return refuse(ServiceErrorKind::kConflict,
-                  fmt::format("Account {} has {}. Delete these first, with the account's own keys.", id, listed(*counts)));
+    return refuse(
+        ServiceErrorKind::kConflict,
+        fmt::format("Account {} has {}. Delete these first, with the account's own keys.", id, listed(*counts)));
   }
   if (const Status removed = parts_.store.remove_account(id); !removed) {
     if (removed.error().kind() == ErrorKind::kConflict) {
@@ -226,7 +228,8 @@ Answer<AccessKey> Accounts::new_key(const std::string& account) {
   key.account = account;
   key.secret = aws::new_secret();
   key.created_at = rounded(now);
-  if (const Status stored = parts_.store.insert_key({key.access_key, account, key.secret, *key.created_at, {}}); !stored) {
+  if (const Status stored = parts_.store.insert_key({key.access_key, account, key.secret, *key.created_at, {}});
+      !stored) {
     return refuse_internally("store an access key", stored.error());
   }
   return key;
@@ -308,10 +311,9 @@ Answer<Accounts::Rotation> Accounts::rotate_key(const std::string& account,
   }
   const WallTime now = parts_.clock.wall();
   if (old->expires_at && *old->expires_at <= now) {
-    return refuse(ServiceErrorKind::kConflict,
-                  fmt::format("Access key {} has expired; `dormouse account key create {}` makes another",
-                              access_key,
-                              account));
+    return refuse(
+        ServiceErrorKind::kConflict,
+        fmt::format("Access key {} has expired; `dormouse account key create {}` makes another", access_key, account));
   }
   auto created = new_key(account);
   if (!created) {

@@ -57,7 +57,8 @@ class Accounts {
     std::function<Result<store::IdentityStore::Counts>(const std::string& account)> resources;
     std::vector<aws::Credential> file_keys;  // of the credentials file
   };
-  Accounts(Parts parts, std::string administrator) : parts_(std::move(parts)), administrator_(std::move(administrator)) {}
+  Accounts(Parts parts, std::string administrator)
+      : parts_(std::move(parts)), administrator_(std::move(administrator)) {}
 
   // Records the administrator's account at the first start, and makes the quotas hold.
   Status start();
@@ -78,9 +79,7 @@ class Accounts {
     AccessKey old;
   };
   // A new key; the old one is taken for `overlap` more.
-  Answer<Rotation> rotate_key(const std::string& account,
-                              const std::string& access_key,
-                              std::chrono::seconds overlap);
+  Answer<Rotation> rotate_key(const std::string& account, const std::string& access_key, std::chrono::seconds overlap);
 
   // Each of `settings` takes the place of what was set before; a name in `reset` gets the default again.
   Answer<Account> set_quotas(const std::string& account,

@@ -62,8 +62,7 @@ tl::expected<Credential, AuthFailureKind> Callers::find_session(std::string_view
     return tl::unexpected(AuthFailureKind::kInvalidSessionToken);
   }
   Credential credential{session.access_key, opened->secret, session.account};
-  credential.arn =
-      fmt::format("arn:aws:sts::{}:assumed-role/{}/{}", session.account, session.role_name, session.name);
+  credential.arn = fmt::format("arn:aws:sts::{}:assumed-role/{}/{}", session.account, session.role_name, session.name);
   credential.user_id = fmt::format("{}:{}", session.role_id, session.name);
   return credential;
 }

@@ -42,10 +42,10 @@ std::string role_arn(const Role& role);
 // kServiceQuotaExceeded (LimitExceeded), kMalformedPolicy, kValidation, kAccessDenied. Thread-safe; calls block on the store.
 class Roles {
  public:
-  static constexpr std::size_t kRolesMax = 1000;           // of one account, as IAM's quota
-  static constexpr std::size_t kInlineBytesMax = 10'240;   // of all inline policies of a role, white space not counted
-  static constexpr std::size_t kAttachedMax = 10;          // policies of a role
-  static constexpr std::size_t kTrustPolicyMax = 2048;     // characters, white space not counted
+  static constexpr std::size_t kRolesMax = 1000;            // of one account, as IAM's quota
+  static constexpr std::size_t kInlineBytesMax = 10'240;    // of all inline policies of a role, white space not counted
+  static constexpr std::size_t kAttachedMax = 10;           // policies of a role
+  static constexpr std::size_t kTrustPolicyMax = 2048;      // characters, white space not counted
   static constexpr std::chrono::seconds kChainedMax{3600};  // of a session that a session asked for
 
   Roles(store::IdentityStore& store, const Sessions& sessions, const Clock& clock)

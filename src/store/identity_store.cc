@@ -59,7 +59,9 @@ Status replace(Database& database, const Row& row) {
 
 Status IdentityStore::put_account(const AccountRow& row) { return replace(database_, row); }
 
-Status IdentityStore::insert_account(const AccountRow& row) { return insert(database_, row, "there is such an account"); }
+Status IdentityStore::insert_account(const AccountRow& row) {
+  return insert(database_, row, "there is such an account");
+}
 
 Result<std::optional<AccountRow>> IdentityStore::account(std::string_view id) const {
   return database_.read(

@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "store/identity_store.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
 
@@ -370,6 +371,40 @@ TEST_F(SqliteMetadataStoreTest, DatabaseOfANewerProgramIsRefusedWithTheRemedy) {
   store.reset();
 }
 
+// What the tables of accounts, keys and roles came after.
+constexpr const char* kBackToVersion3 =
+    "DROP TABLE accounts; DROP TABLE access_keys; DROP TABLE roles; DROP INDEX connectors_of_account; "
+    "DELETE FROM schema_version WHERE version > 3";
+
+TEST_F(SqliteMetadataStoreTest, DatabaseOfThePreviousFormatIsMigratedWithItsRecords) {
+  Changes changes;
+  changes.images.push_back(image("kept"));
+  ASSERT_TRUE(store->apply(changes));
+  close();
+  {
+    auto connection = SqliteConnection::open(file(), SqliteConnection::Mode::kReadWriteCreate);
+    ASSERT_TRUE(connection);
+    ASSERT_TRUE((*connection)->execute(kBackToVersion3));
+  }
+  reopen();
+  EXPECT_TRUE(*store->image_by_arn("arn:kept"));
+  IdentityStore identities(*database);
+  ASSERT_TRUE(identities.insert_account({"111111111111", kTime, "{}"}));
+  EXPECT_EQ(identities.insert_account({"111111111111", kTime, "{}"}).error().kind(), ErrorKind::kConflict);
+  ASSERT_TRUE(identities.insert_key({"AKIA1", "111111111111", "secret", kTime, {}}));
+  ASSERT_TRUE(identities.insert_role({"111111111111", "build", "AROA1", kTime, "{}"}));
+  reopen();
+  EXPECT_EQ((*IdentityStore(*database).key("AKIA1"))->secret, "secret");
+  EXPECT_EQ((*IdentityStore(*database).role("111111111111", "build"))->role_id, "AROA1");
+  EXPECT_EQ(IdentityStore(*database).remove_account("111111111111").error().message(),
+            "write metadata: account 111111111111 has roles");
+}
+
+TEST_F(SqliteMetadataStoreTest, SecretsAreForTheOwnerAlone) {
+  EXPECT_EQ(std::filesystem::status(file()).permissions() & std::filesystem::perms::all,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
 // Every query of a listing or a lookup goes through an index: the plan names no scan of a table.
 TEST_F(SqliteMetadataStoreTest, LookupsUseIndexes) {
   auto connection = SqliteConnection::open(file(), SqliteConnection::Mode::kReadWriteCreate);
@@ -393,6 +428,10 @@ TEST_F(SqliteMetadataStoreTest, LookupsUseIndexes) {
         "(created_at, id) < (5, 'x') ORDER BY created_at DESC, id DESC LIMIT 9",
         "EXPLAIN QUERY PLAN SELECT * FROM connectors WHERE state = 'PENDING' AND deleted_at IS NULL LIMIT 9",
         "EXPLAIN QUERY PLAN SELECT id FROM connectors WHERE deleted_at IS NOT NULL AND deleted_at < 5 LIMIT 9",
+        "EXPLAIN QUERY PLAN SELECT * FROM accounts WHERE (created_at, id) < (5, 'x') ORDER BY created_at DESC, id DESC "
+        "LIMIT 9",
+        "EXPLAIN QUERY PLAN SELECT * FROM access_keys WHERE account = '1' ORDER BY created_at, access_key",
+        "EXPLAIN QUERY PLAN SELECT * FROM roles WHERE account = '1' AND name > 'n' ORDER BY name LIMIT 9",
         "EXPLAIN QUERY PLAN DELETE FROM tokens WHERE resource = 'r'"}) {
     auto statement = (*connection)->prepare(sql);
     ASSERT_TRUE(statement) << statement.error().message();

@@ -109,8 +109,11 @@ void ControlFixture::construct() {
   });
   microvms = std::make_unique<control::Microvms>(*world, *images);
   microvms->on_change([this](const control::Microvm& microvm) { states.record(microvm); });
-  control::Accounts::Parts parts{
-      *identities, world->quotas, clock, [](const std::string&) { return store::IdentityStore::Counts(); }, {}};
+  control::Accounts::Parts parts{*identities,
+                                 world->quotas,
+                                 clock,
+                                 [](const std::string&) { return store::IdentityStore::Counts(); },
+                                 {{"AKIDEXAMPLE", "secret", kAccount}}};
   accounts = std::make_unique<control::Accounts>(std::move(parts), kAccount);
   roles = std::make_unique<control::Roles>(*identities, sessions, clock);
 }
