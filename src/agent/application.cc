@@ -275,7 +275,17 @@ Status Application::set_hostname(const std::string& hostname) const {
   if (::setns(own.get(), CLONE_NEWUTS) != 0) {
     return fail_errno("leave the application's UTS namespace");
   }
-  return set ? Status() : fail(Error::from_errno(wrong, "set the hostname to " + hostname));
+  if (!set) {
+    return fail(Error::from_errno(wrong, "set the hostname to " + hostname));
+  }
+  return write_hostname(hostname);
+}
+
+Status Application::set_machine_id(const std::string& id) const {
+  if (pid_ < 0 || test_command_) {
+    return fail(ErrorKind::kConflict, "set the machine id: the application is not running");
+  }
+  return write_machine_id(id);
 }
 
 }  // namespace dormouse::agent

@@ -46,7 +46,8 @@ class Application final : public EventSink {
 
   Status freeze();  // when the application runs; kConflict otherwise
   Status thaw();
-  Status set_hostname(const std::string& hostname) const;  // in its UTS namespace
+  Status set_hostname(const std::string& hostname) const;  // in its UTS namespace, /etc/hostname and /etc/hosts
+  Status set_machine_id(const std::string& id) const;      // in its /etc/machine-id
 
   protocol::ApplicationState state() const { return state_; }
   bool frozen() const { return frozen_; }

@@ -2,12 +2,14 @@
 
 #include "agent/container.h"
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "agent/image_config.h"
 #include "agent/root_directory.h"
@@ -20,6 +22,7 @@ namespace {
 
 constexpr std::size_t kImageConfigBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kUserFileBytesMax = std::size_t{1} << 20;
+constexpr std::string_view kAddressPrefix = "10.0.2.15\t";  // of the line of /etc/hosts that names the guest
 constexpr std::uint64_t kMemoryReserveMin = std::uint64_t{32} << 20;
 
 std::string under(std::string_view directory, std::string_view name) {
@@ -66,14 +69,31 @@ Status mount_layers(const ImageConfig& image, const std::string& target) {
   return {};
 }
 
+std::string files_directory() { return under(kRunDirectory, "files"); }
+
+// An id of this boot's own, until the host gives another: a snapshot's clones share it no longer than that.
+Result<std::string> random_machine_id() {
+  DM_ASSIGN(std::string id, os::read_file("/proc/sys/kernel/random/uuid", 64), "make a machine id");
+  std::erase_if(id, [](char c) { return c == '-' || c == '\n'; });
+  return id;
+}
+
 Status write_files(const std::string& directory, const std::string& hostname) {
   DM_TRY(os::make_directories(directory, 0755), "");
-  const std::string hosts =
-      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.2.15\t" + hostname + "\n";
+  const std::string hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +
+                            std::string(kAddressPrefix) + hostname + "\n";
+  DM_ASSIGN(const std::string machine_id, random_machine_id(), "");
   constexpr mode_t kMode = 0644;
   DM_TRY(os::publish_file(directory + "/resolv.conf", "nameserver 10.0.2.2\n", kMode, os::Durability::kVolatile), "");
   DM_TRY(os::publish_file(directory + "/hosts", hosts, kMode, os::Durability::kVolatile), "");
+  DM_TRY(os::publish_file(directory + "/machine-id", machine_id + "\n", kMode, os::Durability::kVolatile), "");
   return os::publish_file(directory + "/hostname", hostname + "\n", kMode, os::Durability::kVolatile);
+}
+
+// In place: the application has the file itself bound to its name.
+Status rewrite(const std::string& path, std::string_view content) {
+  DM_ASSIGN(const UniqueFd file, os::open_file(path, O_WRONLY | O_TRUNC), "");
+  return os::write_all(file.get(), content, path);
 }
 
 int last_capability() {
@@ -105,6 +125,21 @@ std::string pid_file_path() { return under(kRunDirectory, "pid"); }
 std::vector<std::string> runtime_arguments() {
   return {"crun", "--cgroup-manager=cgroupfs", "--root=" + under(kRunDirectory, "crun"), "--log=" + runtime_log_path()};
 }
+
+Status write_hostname(const std::string& hostname) {
+  DM_TRY(rewrite(under(files_directory(), "hostname"), hostname + "\n"), "");
+  // The application may have added lines of its own to /etc/hosts: they stay.
+  const std::string path = under(files_directory(), "hosts");
+  DM_ASSIGN(const std::string hosts, os::read_file(path, kUserFileBytesMax), "");
+  std::istringstream lines(hosts);
+  std::string renamed;
+  for (std::string line; std::getline(lines, line);) {
+    renamed += (line.starts_with(kAddressPrefix) ? std::string(kAddressPrefix) + hostname : line) + "\n";
+  }
+  return rewrite(path, renamed);
+}
+
+Status write_machine_id(const std::string& id) { return rewrite(under(files_directory(), "machine-id"), id + "\n"); }
 
 Answered<UserIds> prepare_container(const protocol::StartApplication& request) {
   const auto text = os::read_file(under(kApplicationDirectory, "application.json"), kImageConfigBytesMax);
@@ -141,7 +176,7 @@ Answered<UserIds> prepare_container(const protocol::StartApplication& request) {
   plan.last_capability = last_capability();
   plan.fuse = ::access("/dev/fuse", F_OK) == 0;
   plan.cgroup_path = kCgroupPath;
-  plan.files_directory = under(kRunDirectory, "files");
+  plan.files_directory = files_directory();
   if (const auto checked =
           root->check_executable(plan.arguments.front(), value_of(plan.environment, "PATH"), plan.working_directory);
       !checked) {

@@ -27,6 +27,10 @@ std::string pid_file_path();
 // process is. Refusal codes: see the format document, operation start_application.
 Answered<UserIds> prepare_container(const protocol::StartApplication& request);
 
+// Gives the running container another name, in its /etc/hostname and /etc/hosts, or another /etc/machine-id.
+Status write_hostname(const std::string& hostname);
+Status write_machine_id(const std::string& id);
+
 // How crun is called; `command` and its arguments follow.
 std::vector<std::string> runtime_arguments();
 

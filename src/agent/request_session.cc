@@ -118,8 +118,8 @@ void RequestSession::serve_one(const protocol::Restored& request) {
   finish();
 }
 
-void RequestSession::serve_one(const protocol::Thaw&) {
-  if (const auto thawed = server_.thaw(); !thawed) {
+void RequestSession::serve_one(const protocol::Thaw& request) {
+  if (const auto thawed = server_.thaw(request); !thawed) {
     refuse_with(thawed.error());
     return;
   }

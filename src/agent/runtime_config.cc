@@ -148,7 +148,7 @@ json::array mounts(const RuntimePlan& plan) {
   array.emplace_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   array.emplace_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}));
   array.emplace_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", access}));
-  for (const char* const name : {"resolv.conf", "hosts", "hostname"}) {
+  for (const char* const name : {"resolv.conf", "hosts", "hostname", "machine-id"}) {
     array.emplace_back(
         mount(std::string("/etc/") + name, "bind", plan.files_directory + "/" + name, {"rbind", "rprivate"}));
   }

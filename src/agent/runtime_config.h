@@ -25,7 +25,7 @@ struct RuntimePlan {
   int last_capability = 40;     // /proc/sys/kernel/cap_last_cap
   bool fuse = false;            // /dev/fuse exists
   std::string cgroup_path;      // "/system.slice/app"
-  std::string files_directory;  // holds resolv.conf, hosts, hostname
+  std::string files_directory;  // holds resolv.conf, hosts, hostname, machine-id
 };
 
 // config.json of the application's bundle (OCI runtime specification 1.0), root file system "rootfs" beside it. As Docker has

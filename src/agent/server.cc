@@ -80,13 +80,15 @@ Answered<protocol::FreezeAnswer> Server::freeze(const protocol::Freeze& request,
     return refuse("not_frozen", frozen.error());
   }
   protocol::FreezeAnswer answer;
-  for (const auto& session : sessions_) {
-    if (session.get() != &asking && !session->done()) {
-      session->abort();
-      ++answer.connections_closed;
+  if (!request.keep_connections) {
+    for (const auto& session : sessions_) {
+      if (session.get() != &asking && !session->done()) {
+        session->abort();
+        ++answer.connections_closed;
+      }
     }
+    std::erase_if(sessions_, [&](const auto& session) { return session.get() != &asking && session->done(); });
   }
-  std::erase_if(sessions_, [&](const auto& session) { return session.get() != &asking && session->done(); });
   if (request.sync) {
     ::sync();
   }
@@ -119,6 +121,11 @@ Answered<protocol::RestoredAnswer> Server::restored(const protocol::Restored& re
       return refuse("hostname_not_set", set.error());
     }
   }
+  if (request.machine_id) {
+    if (const auto set = application_.set_machine_id(*request.machine_id); !set) {
+      return refuse("machine_id_not_set", set.error());
+    }
+  }
   if (request.thaw) {
     if (const auto thawed = application_.thaw(); !thawed) {
       return refuse("not_thawed", thawed.error());
@@ -128,7 +135,12 @@ Answered<protocol::RestoredAnswer> Server::restored(const protocol::Restored& re
   return answer;
 }
 
-Answered<void> Server::thaw() {
+Answered<void> Server::thaw(const protocol::Thaw& request) {
+  if (request.unix_time_ns) {
+    if (const auto set = set_wall_clock(*request.unix_time_ns); !set) {
+      return refuse("clock_not_set", set.error());
+    }
+  }
   if (const auto thawed = application_.thaw(); !thawed) {
     return refuse("not_thawed", thawed.error());
   }

@@ -34,7 +34,7 @@ class Server final : public EventSink {
   protocol::HelloAnswer hello() const;
   Answered<protocol::FreezeAnswer> freeze(const protocol::Freeze& request, const Session& asking);
   Answered<protocol::RestoredAnswer> restored(const protocol::Restored& request, int connection);
-  Answered<void> thaw();
+  Answered<void> thaw(const protocol::Thaw& request);
 
   Loop& loop() { return loop_; }
   Reaper& reaper() { return reaper_; }

@@ -25,6 +25,7 @@ inline constexpr std::size_t kArgumentsMax = 256;
 inline constexpr std::size_t kArgumentBytesMax = std::size_t{128} << 10;  // Linux: MAX_ARG_STRLEN
 inline constexpr std::size_t kPathBytesMax = 4095;
 inline constexpr std::size_t kHostnameBytesMax = 63;
+inline constexpr std::size_t kMachineIdBytes = 32;
 inline constexpr std::size_t kMessageBytesMax = std::size_t{16} << 10;
 inline constexpr std::size_t kEntropyBytesMin = 32;
 inline constexpr std::size_t kEntropyBytesMax = 512;

@@ -36,7 +36,6 @@ json::object members(std::string_view operation) {
 }
 
 json::object to_json(const Hello&) { return members("hello"); }
-json::object to_json(const Thaw&) { return members("thaw"); }
 json::object to_json(const Shutdown&) { return members("shutdown"); }
 
 json::object to_json(const StartApplication& request) {
@@ -61,6 +60,17 @@ json::object to_json(const Freeze& request) {
   json::object object = members("freeze");
   object.emplace("sync", request.sync);
   object.emplace("drop_caches", request.drop_caches);
+  if (request.keep_connections) {  // told only then, so that agents older than this member understand the others
+    object.emplace("keep_connections", true);
+  }
+  return object;
+}
+
+json::object to_json(const Thaw& request) {
+  json::object object = members("thaw");
+  if (request.unix_time_ns) {
+    object.emplace("unix_time_ns", *request.unix_time_ns);
+  }
   return object;
 }
 
@@ -71,6 +81,9 @@ json::object to_json(const Restored& request) {
   object.emplace("thaw", request.thaw);
   if (request.hostname) {
     object.emplace("hostname", *request.hostname);
+  }
+  if (request.machine_id) {
+    object.emplace("machine_id", *request.machine_id);
   }
   return object;
 }
@@ -128,6 +141,10 @@ Request decode_restored(Fields& fields) {
   if (auto hostname = fields.maybe_text("hostname", kHostnameBytesMax)) {
     request.hostname = take_hostname(fields, std::move(hostname));
   }
+  request.machine_id = fields.maybe_text("machine_id", kMachineIdBytes);
+  if (request.machine_id && !is_machine_id(*request.machine_id)) {
+    fields.reject(fmt::format("\"machine_id\" must be {} lower-case hexadecimal digits, not all 0", kMachineIdBytes));
+  }
   return request;
 }
 
@@ -159,13 +176,18 @@ Request decode_members(Fields& fields, std::string_view operation) {
   }
   if (operation == "freeze") {
     const bool sync = fields.boolean("sync");
-    return Freeze{sync, fields.boolean("drop_caches")};
+    const bool drop_caches = fields.boolean("drop_caches");
+    return Freeze{sync, drop_caches, fields.maybe_boolean("keep_connections").value_or(false)};
   }
   if (operation == "restored") {
     return decode_restored(fields);
   }
   if (operation == "thaw") {
-    return Thaw{};
+    Thaw request;
+    if (const auto time = fields.maybe_number("unix_time_ns", 0, kNumberMax)) {
+      request.unix_time_ns = static_cast<std::int64_t>(*time);
+    }
+    return request;
   }
   if (operation == "connect") {
     return Connect{static_cast<std::uint16_t>(fields.number("port", 1, 65535))};
@@ -188,6 +210,12 @@ bool is_hostname(std::string_view text) {
   };
   return !text.empty() && text.size() <= kHostnameBytesMax && text.front() != '-' && text.back() != '-' &&
          std::all_of(text.begin(), text.end(), fits);
+}
+
+bool is_machine_id(std::string_view text) {
+  const auto fits = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return text.size() == kMachineIdBytes && std::all_of(text.begin(), text.end(), fits) &&
+         text.find_first_not_of('0') != std::string_view::npos;
 }
 
 Result<std::string> encode_request(const Request& request) {

@@ -42,6 +42,7 @@ struct Watch {
 struct Freeze {
   bool sync = false;
   bool drop_caches = false;
+  bool keep_connections = false;  // the host's others: the guest runs on soon
 
   bool operator==(const Freeze&) const = default;
 };
@@ -51,11 +52,14 @@ struct Restored {
   std::int64_t unix_time_ns = 0;
   bool thaw = true;
   std::optional<std::string> hostname;
+  std::optional<std::string> machine_id;
 
   bool operator==(const Restored&) const = default;
 };
 
 struct Thaw {
+  std::optional<std::int64_t> unix_time_ns;  // the clock is set before: the guest stood still
+
   bool operator==(const Thaw&) const = default;
 };
 
@@ -89,5 +93,7 @@ Result<Request> decode_request(std::string_view payload);
 
 // RFC 1123: letters, digits and inner hyphens, at most 63.
 bool is_hostname(std::string_view text);
+// machine-id(5): 32 lower-case hexadecimal digits, not all of them 0.
+bool is_machine_id(std::string_view text);
 
 }  // namespace dormouse::protocol

@@ -27,6 +27,7 @@ std::vector<Request> one_of_each() {
   restored.unix_time_ns = 1'790'000'000'123'456'789;
   restored.thaw = false;
   restored.hostname = "name";
+  restored.machine_id = "0123456789abcdef0123456789abcdef";
   Exec exec;
   exec.argv = {"sh", "-c", ""};
   exec.environment = {{"PATH", "/bin"}};
@@ -36,9 +37,11 @@ std::vector<Request> one_of_each() {
   return {Hello{},
           start,
           Watch{std::uint64_t{1} << 50},
-          Freeze{true, false},
+          Freeze{true, false, false},
+          Freeze{false, false, true},
           restored,
           Thaw{},
+          Thaw{1'790'000'000'123'456'789},
           Connect{65535},
           exec,
           Shutdown{}};
@@ -86,6 +89,25 @@ TEST(Request, ChecksTypesAndRanges) {
             "request: \"port\" is not a whole number");
   EXPECT_EQ(decoding_error(R"({"version":1,"operation":"freeze","sync":1,"drop_caches":true})"),
             "request: \"sync\" is not true or false");
+}
+
+TEST(Request, ForAnAgentOlderThanAnOptionalMemberHasNoneOfThem) {
+  EXPECT_EQ(*encode_request(Freeze{}),
+            R"({"version":1,"operation":"freeze","sync":false,"drop_caches":false})");
+  EXPECT_EQ(*encode_request(Thaw{}), R"({"version":1,"operation":"thaw"})");
+}
+
+TEST(Request, NamesAMachineByThirtyTwoDigits) {
+  const auto with = [](const std::string& id) {
+    return R"({"version":1,"operation":"restored","unix_time_ns":1,"thaw":true,"entropy":")" +
+           encode_base64(std::string(32, 'e')) + R"(","machine_id":")" + id + "\"}";
+  };
+  EXPECT_EQ(decoding_error(with("0123456789abcdef0123456789abcdef")), "");
+  for (const std::string& id : {std::string(32, '0'), std::string(31, 'a'), std::string(32, 'A'), std::string()}) {
+    EXPECT_EQ(decoding_error(with(id)),
+              "request: \"machine_id\" must be 32 lower-case hexadecimal digits, not all 0")
+        << id;
+  }
 }
 
 TEST(Request, NeedsEnoughEntropy) {
