@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -20,6 +21,23 @@ namespace {
 constexpr std::size_t kLeftOverRowsMax = 1000;
 constexpr std::size_t kPageRows = 50;
 constexpr const char* kPlatformError = "INTERNAL_PLATFORM_ERROR";
+constexpr std::size_t kHoldersNamed = 5;
+
+// The refusal to delete what checkpoints stand on.
+Answer<void> refuse_held(const char* what, const std::vector<std::string>& holders) {
+  if (holders.empty()) {
+    return {};
+  }
+  std::string names;
+  for (std::size_t i = 0; i < std::min(holders.size(), kHoldersNamed); ++i) {
+    names += (i == 0 ? "" : ", ") + holders[i];
+  }
+  if (holders.size() > kHoldersNamed) {
+    names += fmt::format(" and {} more", holders.size() - kHoldersNamed);
+  }
+  return refuse(ServiceErrorKind::kValidation,
+                fmt::format("Cannot delete {} with checkpoints: {}. Delete those first.", what, names));
+}
 
 }  // namespace
 
@@ -37,6 +55,10 @@ Answer<Image> Images::Implementation::remove(const std::string& account, const s
   }
   advance(*image, ImageEvent::kDelete);
   image->updated_at = rounded(world.clock.wall());
+  const ImageHolds::Guard guard = holds.guard();
+  if (const auto free = refuse_held("microvm image", holds.holders(image->arn, std::nullopt)); !free) {
+    return tl::unexpected(free.error());
+  }
   store::Changes changes;
   changes.image_unused = image->arn;
   changes.images.push_back(encode(*image));
@@ -142,6 +164,10 @@ Answer<ImageVersion> Images::Implementation::remove_version(const std::string& a
   image->updated_at = found->updated_at;
   if (const Status looked = look_over_versions(*image, *found); !looked) {
     return refuse_internally("list versions", looked.error());
+  }
+  const ImageHolds::Guard guard = holds.guard();
+  if (const auto free = refuse_held("microvm image version", holds.holders(image->arn, found->version)); !free) {
+    return tl::unexpected(free.error());
   }
   store::Changes changes;
   changes.version_unused = store::VersionKey{image->arn, found->version};

@@ -19,6 +19,7 @@ inline std::filesystem::path snapshot_directory(const std::filesystem::path& dat
 inline std::filesystem::path build_directory(const std::filesystem::path& data, const std::string& build_id) {
   return data / "builds" / build_id;
 }
+inline std::filesystem::path checkpoints_directory(const std::filesystem::path& data) { return data / "checkpoints"; }
 inline std::filesystem::path build_log_file(const std::filesystem::path& data, const std::string& build_id) {
   return data / "build-logs" / (build_id + ".log");
 }

@@ -549,6 +549,8 @@ std::size_t Images::concurrent_builds(const std::string& account) const {
 
 void Images::on_change(std::function<void(const Build&)> observer) { implementation_->observer = std::move(observer); }
 
+ImageHolds& Images::holds() { return implementation_->holds; }
+
 void Images::start() { implementation_->start(); }
 
 void Images::stop() { implementation_->stop(); }

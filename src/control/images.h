@@ -15,6 +15,7 @@
 
 namespace dormouse::control {
 
+class ImageHolds;
 class World;  // control/world.h: clock, identity, host, metadata, artifacts, workers
 
 // A page of a listing, and where the next begins (an opaque position, not yet a client's token).
@@ -110,6 +111,9 @@ class Images {
 
   // Of this account, waiting or under way.
   std::size_t concurrent_builds(const std::string& account) const;
+
+  // What keeps versions from being deleted beside VMs.
+  ImageHolds& holds();
 
   // `observer` is called after each change of a build's record, in order for each build, from any thread. To be set before
   // start() and the first create().

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "control/identifiers.h"
 #include "control/image_builder.h"
+#include "control/image_holds.h"
 #include "control/images.h"
 #include "control/lifecycle.h"
 #include "control/world.h"
@@ -64,6 +65,7 @@ class Images::Implementation {
   void stop();
 
   World& world;
+  ImageHolds holds;
   std::function<void(const Build&)> observer;  // constant after start
 
  private:

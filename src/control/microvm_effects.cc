@@ -60,18 +60,23 @@ host::HookCall run_hook_call(const LaunchJob& job) {
   json::object body;
   body["microvmId"] = job.request.microvm_id;
   body["runHookPayload"] = job.run_hook_payload ? json::value(*job.run_hook_payload) : json::value(nullptr);
+  if (job.parent_microvm_id) {
+    body["parentMicrovmId"] = *job.parent_microvm_id;
+  }
   host::HookCall call = hook_call("run");
   call.body = json::serialize(body);
   return call;
 }
 
-Ending launch_ending(const Error& error) {
+Ending launch_ending(const Error& error, bool of_checkpoint) {
   switch (error.kind()) {
     case ErrorKind::kResourceExhausted:
       return {fmt::format("The host has not the capacity to launch the MicroVM: {}.", error.message()),
               "INSUFFICIENT_CAPACITY"};
     case ErrorKind::kDataLoss:
-      return {"The image version's snapshot is damaged and cannot be launched. Please create the image again.",
+      return {of_checkpoint ? "The checkpoint is damaged and cannot be launched from. Please make another."
+                            : "The image version's snapshot is damaged and cannot be launched. Please create the "
+                              "image again.",
               "SNAPSHOT_DAMAGED"};
     case ErrorKind::kDeadlineExceeded: return {"The MicroVM could not be launched in time.", "LAUNCH_TIMEOUT"};
     default:
@@ -125,7 +130,7 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
   auto launched = host.launch(job.request, context);
   if (!launched) {
     log::warning("a launch failed", {{"microvm", job.request.microvm_id}, {"error", launched.error().message()}});
-    return tl::unexpected(launch_ending(launched.error()));
+    return tl::unexpected(launch_ending(launched.error(), job.saved_state != nullptr));
   }
   if (job.hooks.run.enabled) {
     const auto told =

@@ -9,8 +9,12 @@
 
 #pragma once
 
+#include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "control/memory_budget.h"
 #include "control/microvms.h"
@@ -26,10 +30,28 @@ struct Ending {
   std::string code;
 };
 
+// A checkpoint that somebody uses: it is there as long as the object is. `released` is called at the end.
+class SavedState {
+ public:
+  SavedState(std::filesystem::path directory, std::function<void()> released)
+      : directory_(std::move(directory)), released_(std::move(released)) {}
+  ~SavedState() { released_(); }
+  SavedState(const SavedState&) = delete;
+  SavedState& operator=(const SavedState&) = delete;
+
+  const std::filesystem::path& directory() const { return directory_; }
+
+ private:
+  const std::filesystem::path directory_;
+  const std::function<void()> released_;
+};
+
 struct LaunchJob {
   host::LaunchRequest request;
   Hooks hooks;
   std::optional<std::string> run_hook_payload;
+  std::optional<std::string> parent_microvm_id;   // of a child: its /run hook is told
+  std::shared_ptr<const SavedState> saved_state;  // that request.checkpoint names
 };
 tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
                                                         MemoryBudget& memory,

@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kTerminateRetry{2};
 constexpr int kTerminateAttempts = 5;
 constexpr std::size_t kOutputBytesMax = 64U << 10U;
 constexpr std::size_t kOutputBytesKept = 4U << 10U;  // of a VM that has ended
+constexpr std::size_t kSavesMax = 16;  // that wait for one VM
 
 }  // namespace
 
@@ -126,6 +127,51 @@ void MicrovmTask::yield() {
     yielding_ = false;
   });
   yielding_ = yielding_ && posted;
+}
+
+Answer<void> MicrovmTask::check_copyable() const {
+  switch (published().state) {
+    case MicrovmState::kPending:
+      return refuse(ServiceErrorKind::kConflict,
+                    fmt::format("The MicroVM {} is PENDING and has no state yet; try again when it is RUNNING.", id_));
+    case MicrovmState::kTerminating:
+    case MicrovmState::kTerminated:
+      return refuse(ServiceErrorKind::kValidation,
+                    fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", id_));
+    default: return {};
+  }
+}
+
+Answer<void> MicrovmTask::save(host::CheckpointRequest request, SaveHandler done) {
+  return post_and_wait([this, request = std::move(request), done = std::move(done)]() -> Answer<void> {
+    if (const auto refused = check_copyable(); !refused) {
+      return refused;
+    }
+    if (saves_.size() >= kSavesMax) {
+      return refuse(ServiceErrorKind::kThrottling,
+                    fmt::format("{} forks and checkpoints of the MicroVM {} wait already; try again.", kSavesMax, id_));
+    }
+    saves_.push_back({request, done});
+    return {};
+  });
+}
+
+Answer<void> MicrovmTask::rollback(std::shared_ptr<const SavedState> checkpoint,
+                                   std::function<void(const Status&)> done) {
+  return post_and_wait([this, checkpoint = std::move(checkpoint), done = std::move(done)]() -> Answer<void> {
+    if (const auto refused = check_copyable(); !refused) {
+      return refused;
+    }
+    if (rollback_) {
+      return refuse(ServiceErrorKind::kConflict, fmt::format("The MicroVM {} is being rolled back already.", id_));
+    }
+    rollback_ = Rollback{checkpoint, done};
+    return {};
+  });
+}
+
+void MicrovmTask::abandon(const Ending& ending) {
+  post([this, ending] { request_end(ending, false); });
 }
 
 void MicrovmTask::acquire(std::function<void()> revoked, LeaseHandler handler) {
@@ -258,10 +304,13 @@ void MicrovmTask::proceed() {
   switch (record_.state) {
     case MicrovmState::kPending: break;
     case MicrovmState::kRunning:
-      if (suspend_wanted_) {
+      if (rollback_ || suspend_wanted_) {
+        resume_wanted_ = rollback_.has_value() && !suspend_wanted_;
         gate_->close();
         begin_suspend();
         drain();
+      } else if (!saves_.empty() && effect_ == Effect::kNone) {
+        start_save();
       }
       break;
     case MicrovmState::kSuspending: drain(); break;
@@ -269,7 +318,11 @@ void MicrovmTask::proceed() {
       if (effect_ != Effect::kNone) {
         break;
       }
-      if (resume_wanted_ || (gate_->held() > 0 && resumes_on_request(record_))) {
+      if (rollback_) {
+        start_rollback();
+      } else if (!saves_.empty()) {
+        start_save();
+      } else if (resume_wanted_ || (gate_->held() > 0 && resumes_on_request(record_))) {
         start_resume(true);
       } else {
         gate_->refuse(EndpointRefusal::kSuspended);
@@ -406,6 +459,10 @@ void MicrovmTask::drain() {
     }
   }
   drain_ = Drain::kNone;
+  if (rollback_) {
+    start_rollback();
+    return;
+  }
   if (ends_on_suspend(record_)) {
     request_end({"The MicroVM was suspended, and its suspendedDurationSeconds is 0.", "SUSPENDED_DURATION"}, true);
     proceed();
@@ -476,6 +533,65 @@ void MicrovmTask::start_resume(bool at_host) {
       });
 }
 
+void MicrovmTask::start_save() {
+  using Outcome = Result<host::CheckpointResult>;
+  const Save save = std::move(saves_.front());
+  saves_.pop_front();
+  start<Outcome>(
+      Effect::kSave,
+      [&host = services_.world.host, request = save.request](const os::Context& context) {
+        return host.checkpoint(request, context);
+      },
+      [this, done = save.done](const Outcome& outcome) {
+        finished(Effect::kSave, up_);
+        if (!outcome) {
+          log::warning("a microvm's state could not be saved", {{"microvm", id_}, {"error", outcome.error().message()}});
+        }
+        done(outcome);
+      });
+}
+
+void MicrovmTask::start_rollback() {
+  start<Status>(
+      Effect::kRollback,
+      [&host = services_.world.host, id = id_, path = rollback_->checkpoint->directory()](const os::Context& context) {
+        return host.rollback(id, path, context);
+      },
+      [this, was_up = up_](const Status& outcome) { rolled_back(outcome, was_up); });
+}
+
+void MicrovmTask::rolled_back(const Status& outcome, bool was_up) {
+  const Rollback rollback = *std::exchange(rollback_, std::nullopt);
+  finished(Effect::kRollback, outcome ? false : was_up);
+  if (!outcome) {
+    log::warning("a rollback failed", {{"microvm", id_}, {"error", outcome.error().message()}});
+  }
+  if (record_.state == MicrovmState::kSuspending && outcome) {
+    record_.suspended_at = rounded(services_.world.clock.wall());
+    record_.state_reason.reset();
+    apply(MicrovmEvent::kSuspended);
+    if (resume_wanted_) {
+      start_resume(true);  // before the clock is looked at: it does not sleep
+    }
+  } else if (record_.state == MicrovmState::kSuspending) {
+    resume_wanted_ = false;
+    apply(MicrovmEvent::kNotSuspended);
+    gate_->open();
+  }
+  rollback.done(outcome);
+}
+
+// Nothing more is saved of a VM that ends.
+void MicrovmTask::drop_copies() {
+  const auto ended = [this] { return fail(ErrorKind::kCancelled, id_ + " was ended"); };
+  for (const Save& save : std::exchange(saves_, {})) {
+    save.done(ended());
+  }
+  if (rollback_ && effect_ != Effect::kRollback) {
+    std::exchange(rollback_, std::nullopt)->done(ended());
+  }
+}
+
 void MicrovmTask::request_end(Ending ending, bool tell_application) {
   if (record_.state == MicrovmState::kTerminating || record_.state == MicrovmState::kTerminated) {
     return;
@@ -488,6 +604,7 @@ void MicrovmTask::request_end(Ending ending, bool tell_application) {
   apply(MicrovmEvent::kTerminate);
   gate_->refuse(EndpointRefusal::kTerminated);
   gate_->revoke();
+  drop_copies();
   if (cancellation_) {
     cancellation_->cancel();
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -61,6 +62,16 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   // the next request wakes it.
   std::optional<SteadyTime::duration> unused_for() const;
   void yield();  // goes to sleep, unless it is used again by then
+  // Saves the VM's state at the host, once it is RUNNING or SUSPENDED and nothing else is under way. `done` is called once,
+  // from any thread, unless the daemon stops. Refused, without a call, of a VM that has none to save.
+  using SaveHandler = std::function<void(const Result<host::CheckpointResult>&)>;
+  Answer<void> save(host::CheckpointRequest request, SaveHandler done);
+  // The VM becomes what it was; one that is RUNNING is suspended for it and woken again. One at a time.
+  Answer<void> rollback(std::shared_ptr<const SavedState> checkpoint, std::function<void(const Status&)> done);
+  // Whether the two above would be refused now.
+  Answer<void> check_copyable() const;
+  // Ends one that was never launched.
+  void abandon(const Ending& ending);
 
   void acquire(std::function<void()> revoked, LeaseHandler handler);
   void exited(const host::VmExit& exit);
@@ -70,9 +81,18 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   std::string last_output() const;
 
  private:
-  enum class Effect { kNone, kLaunch, kSuspend, kResume, kTerminate };
+  enum class Effect { kNone, kLaunch, kSuspend, kResume, kSave, kRollback, kTerminate };
   // A suspension first waits for leases to be given back, then revokes them, then waits a little for the holders.
   enum class Drain { kNone, kWaiting, kRevoked };
+
+  struct Save {
+    host::CheckpointRequest request;
+    SaveHandler done;
+  };
+  struct Rollback {
+    std::shared_ptr<const SavedState> checkpoint;
+    std::function<void(const Status&)> done;
+  };
 
   MicrovmTask(MicrovmServices& services, Microvm record);
 
@@ -98,6 +118,10 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   void drain();
   void start_suspend();
   void start_resume(bool at_host);
+  void start_save();
+  void start_rollback();
+  void rolled_back(const Status& outcome, bool was_up);
+  void drop_copies();
   void request_end(Ending ending, bool tell_application);
   void start_terminate();
   void finished(Effect effect, bool alive);
@@ -119,6 +143,8 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   bool suspend_wanted_ = false;                   // by a client, as soon as the VM is RUNNING
   bool resume_wanted_ = false;                    // by a client, as soon as the VM is SUSPENDED
   bool tell_application_ = false;                 // of its termination
+  std::deque<Save> saves_;                        // wanted, the first one next
+  std::optional<Rollback> rollback_;              // wanted, or under way
   std::optional<host::VmExit> exit_;              // came during an effect that will show what it means
   Drain drain_ = Drain::kNone;
   SteadyTime drain_until_;

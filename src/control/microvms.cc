@@ -15,10 +15,11 @@
 #include "control/image_files.h"
 #include "control/image_rules.h"
 #include "control/lifecycle.h"
-#include "control/microvm_task.h"
+#include "control/microvms_implementation.h"
 #include "control/network_connectors.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
+#include "control/sizes.h"
 #include "control/timers.h"
 #include "control/world.h"
 #include "os/worker_pool.h"
@@ -37,8 +38,15 @@ constexpr std::size_t kEventThreads = 4;
 // Each VM has at most one job in each pool, so this bounds the number of VMs that something happens to.
 constexpr std::size_t kQueuedJobsMax = 1'000'000;
 
-tl::unexpected<ServiceError> not_found(const std::string& microvm_id) {
+}  // namespace
+
+tl::unexpected<ServiceError> microvm_not_found(const std::string& microvm_id) {
   return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("MicroVM not found: {}", microvm_id));
+}
+
+tl::unexpected<ServiceError> refuse_ended(const std::string& microvm_id) {
+  return refuse(ServiceErrorKind::kValidation,
+                fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm_id));
 }
 
 tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version) {
@@ -48,119 +56,6 @@ tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::o
                     "No active version found for MicroVM image {} and version {}", arn, normalized_version(*version))
               : fmt::format("No active version found for MicroVM image {}", arn));
 }
-
-// The tasks of the VMs that are not TERMINATED. Thread-safe. The host's callbacks share it, so that they may come late.
-class LiveMicrovms {
- public:
-  // With `memory_mib_max`: unless the account's VMs would together have more; then it answers what they have.
-  std::optional<std::uint64_t> add(const std::shared_ptr<MicrovmTask>& task,
-                                   const std::optional<std::uint64_t>& memory_mib_max = std::nullopt) {
-    const Microvm record = task->published();
-    const std::lock_guard lock(mutex_);
-    const auto used = memory_mib_.find(record.account);
-    const std::uint64_t before = used == memory_mib_.end() ? 0 : used->second;
-    const auto memory_mib = static_cast<std::uint64_t>(record.memory_mib);
-    if (memory_mib_max && before + memory_mib > *memory_mib_max) {
-      return before;
-    }
-    memory_mib_[record.account] = before + memory_mib;
-    by_id_[record.microvm_id] = task;
-    by_endpoint_[record.endpoint_id] = task;
-    return std::nullopt;
-  }
-  void remove(const Microvm& record) {
-    const std::lock_guard lock(mutex_);
-    if (by_id_.erase(record.microvm_id) == 0) {
-      return;
-    }
-    by_endpoint_.erase(record.endpoint_id);
-    const auto used = memory_mib_.find(record.account);
-    used->second -= static_cast<std::uint64_t>(record.memory_mib);
-    if (used->second == 0) {
-      memory_mib_.erase(used);
-    }
-  }
-  std::uint64_t memory_mib(const std::string& account) const {
-    const std::lock_guard lock(mutex_);
-    const auto used = memory_mib_.find(account);
-    return used == memory_mib_.end() ? 0 : used->second;
-  }
-  std::shared_ptr<MicrovmTask> find(const std::string& microvm_id) const { return find_in(by_id_, microvm_id); }
-  std::shared_ptr<MicrovmTask> find_endpoint(const std::string& id) const { return find_in(by_endpoint_, id); }
-  // The one that nobody has used for the longest time, of those that may yield their memory.
-  std::shared_ptr<MicrovmTask> least_recently_used() const {
-    const std::lock_guard lock(mutex_);
-    std::shared_ptr<MicrovmTask> found;
-    std::optional<SteadyTime::duration> longest;
-    for (const auto& [id, task] : by_id_) {
-      const auto unused = task->unused_for();
-      if (unused && (!longest || *unused > *longest)) {
-        longest = unused;
-        found = task;
-      }
-    }
-    return found;
-  }
-  void clear() {
-    std::unordered_map<std::string, std::shared_ptr<MicrovmTask>> tasks;
-    const std::lock_guard lock(mutex_);
-    memory_mib_.clear();
-    by_endpoint_.clear();
-    tasks.swap(by_id_);
-  }
-
- private:
-  using Tasks = std::unordered_map<std::string, std::shared_ptr<MicrovmTask>>;
-
-  std::shared_ptr<MicrovmTask> find_in(const Tasks& tasks, const std::string& key) const {
-    const std::lock_guard lock(mutex_);
-    const auto found = tasks.find(key);
-    return found == tasks.end() ? nullptr : found->second;
-  }
-
-  mutable std::mutex mutex_;
-  Tasks by_id_;                                                // guarded by mutex_
-  Tasks by_endpoint_;                                          // guarded by mutex_
-  std::unordered_map<std::string, std::uint64_t> memory_mib_;  // guarded by mutex_; by account, no zeros
-};
-
-}  // namespace
-
-class Microvms::Implementation {
- public:
-  Implementation(World& world, Images& images);
-
-  Answer<Microvm> run(const std::string& account, const RunRequest& request, const std::string& digest);
-  Answer<std::optional<Microvm>> replay(const std::string& account,
-                                        const RunRequest& request,
-                                        const std::string& digest);
-  Answer<Microvm> find(const std::string& account, const std::string& microvm_id) const;
-  Answer<void> change(const std::string& account,
-                      const std::string& microvm_id,
-                      Answer<void> (MicrovmTask::*action)(),
-                      bool accept_ended);
-  void start(const std::vector<host::RecoveredVm>& found);
-  void stop();
-
-  World& world;
-  Images& images;
-  const std::shared_ptr<LiveMicrovms> live = std::make_shared<LiveMicrovms>();
-  std::function<void(const Microvm&)> observer;  // constant after start
-
- private:
-  Answer<void> check_capacity(const ImageVersion& version) const;
-  Answer<Microvm> new_record(const Caller& caller, const RunRequest& request, const ImageVersion& version) const;
-  void sweep();
-  void plan_sweep();
-  void plan_relief();
-
-  Timers timers_;
-  os::WorkerPool events_;
-  os::WorkerPool arrivals_;
-  os::WorkerPool departures_;
-  MemoryBudget memory_;
-  MicrovmServices services_;
-};
 
 Microvms::Implementation::Implementation(World& the_world, Images& the_images)
     : world(the_world),
@@ -229,14 +124,22 @@ Answer<std::optional<Microvm>> Microvms::Implementation::replay(const std::strin
   return *std::move(answer);
 }
 
-Answer<void> Microvms::Implementation::check_capacity(const ImageVersion& version) const {
-  if (const auto reason = world.host.cannot_hold(size_of(version.specification))) {
+Answer<void> Microvms::Implementation::check_capacity(const host::MachineSize& size) const {
+  if (const auto reason = world.host.cannot_hold(size)) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, *reason);
   }
   if (const auto reason = world.host.not_ready()) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, fmt::format("No MicroVM can be launched now: {}", *reason));
   }
   return {};
+}
+
+std::string Microvms::Implementation::new_endpoint(const std::string& endpoint_id) const {
+  std::string name = fmt::format("{}.lambda-microvm.{}.{}", endpoint_id, world.region, world.endpoint_domain);
+  if (world.endpoint_port != 443) {
+    name += fmt::format(":{}", world.endpoint_port);
+  }
+  return name;
 }
 
 Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
@@ -246,10 +149,7 @@ Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
   record.account = caller.account;
   record.microvm_id = "microvm-" + make_uuid();
   record.endpoint_id = make_uuid();
-  record.endpoint = fmt::format("{}.lambda-microvm.{}.{}", record.endpoint_id, world.region, world.endpoint_domain);
-  if (world.endpoint_port != 443) {
-    record.endpoint += fmt::format(":{}", world.endpoint_port);
-  }
+  record.endpoint = new_endpoint(record.endpoint_id);
   record.image_arn = version.image_arn;
   record.image_version = version.version;
   record.memory_mib = memory_of(version.specification);
@@ -307,7 +207,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   if (!record) {
     return record;
   }
-  if (const auto checked = check_capacity(*version); !checked) {
+  if (const auto checked = check_capacity(size_of(version->specification)); !checked) {
     return tl::unexpected(checked.error());
   }
 
@@ -328,15 +228,8 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   // The task is there before the record, so that whoever sees the record can change it.
   const auto task = MicrovmTask::create(services_, *record);
-  const auto memory_mib_max = world.quotas.of(account).memory_mib;
-  if (const auto used = live->add(task, memory_mib_max)) {
-    return refuse(ServiceErrorKind::kServiceQuotaExceeded,
-                  fmt::format("The base maximum allocated memory limit has been reached for this account. Its MicroVMs "
-                              "have {} MiB, this one needs {} MiB, {} MiB are allowed. Terminate some. {}",
-                              *used,
-                              record->memory_mib,
-                              *memory_mib_max,
-                              how_to_raise(account, "memory-mib")));
+  if (const auto admitted = admit(task, *record); !admitted) {
+    return tl::unexpected(admitted.error());
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     live->remove(*record);
@@ -351,20 +244,36 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   services_.changed(*record);
   LaunchJob job;
-  job.request = {record->microvm_id,
-                 snapshot_directory(world.data_directory, image->id, version->version),
-                 egress_of(world, record->egress_network_connectors)};
+  job.request.microvm_id = record->microvm_id;
+  job.request.snapshot = snapshot_directory(world.data_directory, image->id, version->version);
+  job.request.egress = egress_of(world, record->egress_network_connectors);
   job.hooks = record->hooks;
   job.run_hook_payload = request.run_hook_payload;
   task->launch(std::move(job));
   return record;
 }
 
+// Makes the task known, within the account's quota.
+Answer<void> Microvms::Implementation::admit(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const {
+  const auto memory_mib_max = world.quotas.of(record.account).memory_mib;
+  const auto used = live->add(task, memory_mib_max);
+  if (!used) {
+    return {};
+  }
+  return refuse(ServiceErrorKind::kServiceQuotaExceeded,
+                fmt::format("The base maximum allocated memory limit has been reached for this account. Its MicroVMs "
+                            "have {} MiB, this one needs {} MiB, {} MiB are allowed. Terminate some. {}",
+                            *used,
+                            record.memory_mib,
+                            *memory_mib_max,
+                            how_to_raise(record.account, "memory-mib")));
+}
+
 Answer<Microvm> Microvms::Implementation::find(const std::string& account, const std::string& microvm_id) const {
   if (const auto task = live->find(microvm_id)) {
     Microvm record = task->published();
     if (record.account != account) {
-      return not_found(microvm_id);
+      return microvm_not_found(microvm_id);
     }
     return record;
   }
@@ -373,7 +282,7 @@ Answer<Microvm> Microvms::Implementation::find(const std::string& account, const
     return refuse_internally("read a microvm", row.error());
   }
   if (!*row || (*row)->account != account) {
-    return not_found(microvm_id);
+    return microvm_not_found(microvm_id);
   }
   auto record = decode(**row);
   if (!record) {
@@ -396,8 +305,7 @@ Answer<void> Microvms::Implementation::change(const std::string& account,
   if (accept_ended) {
     return {};
   }
-  return refuse(ServiceErrorKind::kValidation,
-                fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm_id));
+  return refuse_ended(microvm_id);
 }
 
 void Microvms::Implementation::start(const std::vector<host::RecoveredVm>& found) {

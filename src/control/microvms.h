@@ -16,6 +16,8 @@
 
 namespace dormouse::control {
 
+class SavedState;
+
 // The right to have one request or stream under way at a VM's endpoint. While one is held the VM is RUNNING; a suspension
 // first waits for leases to be given back, for the drain time at most, and then calls `revoked` of those that are left:
 // their holder closes the stream. Giving back: destroy it. Thread-safe; may outlive the VM.
@@ -58,6 +60,23 @@ class Microvms {
 
   // The sizes of the account's VMs that are not TERMINATED, together.
   std::uint64_t memory_mib(const std::string& account) const;
+
+  // --- copies of VMs (docs/decisions/0005-forks.md) ---
+
+  // As many VMs as asked for that go on from what this one is, in PENDING; it stands still for a moment, later. Refused of
+  // one that is PENDING or ended.
+  Answer<std::vector<Microvm>> fork(const std::string& account,
+                                    const std::string& microvm_id,
+                                    const ForkRequest& request);
+  // The same from a checkpoint of `source`, whose record may be that of a VM that is gone.
+  Answer<std::vector<Microvm>> launch_from(const Microvm& source,
+                                           const std::shared_ptr<const SavedState>& checkpoint,
+                                           const ForkRequest& request);
+  // For Checkpoints: see MicrovmTask. `request.microvm_id` names the VM, which is the account's.
+  Answer<void> save(host::CheckpointRequest request, std::function<void(const Result<host::CheckpointResult>&)> done);
+  Answer<void> rollback(const std::string& microvm_id,
+                        std::shared_ptr<const SavedState> checkpoint,
+                        std::function<void(const Status&)> done);
 
   // The last lines of the application's output, 64 KiB at most. For `dormouse vm describe`.
   Answer<std::string> output(const std::string& account, const std::string& microvm_id) const;

@@ -149,6 +149,7 @@ void members(Document& document, typename Document::template As<Microvm>& microv
   document("hooks", microvm.hooks);
   document("isolation", microvm.isolation, std::span<const Spelling<host::Isolation>>(kIsolations));
   document("isolation_reason", microvm.isolation_reason);
+  document("parent_microvm_id", microvm.parent_microvm_id);
   document("exit", microvm.exit);
   document("last_output", microvm.last_output);
   document("resumes", microvm.resumes);

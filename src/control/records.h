@@ -202,11 +202,30 @@ struct Microvm {
   std::vector<std::string> egress_network_connectors;
   Hooks hooks;  // of the image version, as they were at the launch
   // Dormouse's own, for descriptions:
+  std::optional<std::string> parent_microvm_id;  // that it was forked from
   std::optional<host::Isolation> isolation;
   std::string isolation_reason;
   std::optional<host::VmExit> exit;  // what ended it
   std::string last_output;           // of the application, once TERMINATED: its end, 4 KiB at most
   int resumes = 0;
+};
+
+// What a fork takes. What is not given the children have from their source.
+struct ForkRequest {
+  static constexpr int kCountMax = 100;
+  int count = 1;
+  std::optional<IdlePolicy> idle_policy;
+  std::optional<int> maximum_duration_seconds;
+  std::optional<std::string> run_hook_payload;
+};
+
+// What a VM was at one moment; it stays when the VM goes.
+struct Checkpoint {
+  std::string checkpoint_id;        // "checkpoint-<uuid>"
+  std::optional<std::string> name;  // unique among those of its VM
+  WallTime created_at;
+  std::uint64_t bytes = 0;  // on disk
+  Microvm source;           // the VM's record at that moment
 };
 
 }  // namespace dormouse::control

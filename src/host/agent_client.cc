@@ -212,8 +212,8 @@ Result<protocol::RestoredAnswer> AgentClient::restored(const protocol::Restored&
   return checked(protocol::decode_restored_answer(answer));
 }
 
-Status AgentClient::thaw(const os::Context& context) const {
-  DM_ASSIGN(const std::string answer, ask(protocol::Thaw{}, context), "");
+Status AgentClient::thaw(const protocol::Thaw& request, const os::Context& context) const {
+  DM_ASSIGN(const std::string answer, ask(request, context), "");
   return checked(protocol::decode_empty_answer(answer));
 }
 

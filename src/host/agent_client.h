@@ -51,7 +51,7 @@ class AgentClient {
                                                      const os::Context& context) const;
   Result<protocol::FreezeAnswer> freeze(const protocol::Freeze& request, const os::Context& context) const;
   Result<protocol::RestoredAnswer> restored(const protocol::Restored& request, const os::Context& context) const;
-  Status thaw(const os::Context& context) const;
+  Status thaw(const protocol::Thaw& request, const os::Context& context) const;
 
   // A non-blocking stream to 127.0.0.1:`port` (or [::1]) of the guest. kUnavailable when nobody listens there.
   Result<UniqueFd> connect(std::uint16_t port, const os::Context& context) const;

@@ -485,10 +485,10 @@ TEST(AgentClient, BelievesNoGuestThatBreaksTheProtocol) {
   EXPECT_EQ(endless.client().hello(soon()).error().message(),
             "guest agent: frame of type 2 has 2147483647 bytes, the limit is 65536");
   HostileAgent foreign(protocol::encode_frame(protocol::FrameType::kStdout, "x"));
-  EXPECT_EQ(foreign.client().thaw(soon()).error().message(), "guest agent: answered with a frame of type 6");
+  EXPECT_EQ(foreign.client().thaw({}, soon()).error().message(), "guest agent: answered with a frame of type 6");
   HostileAgent odd(protocol::encode_frame(protocol::FrameType::kAnswer, "{\"x\":1}"));
-  EXPECT_EQ(odd.client().thaw(soon()).error().message(), "guest agent: answer: unknown member \"x\"");
-  EXPECT_EQ(odd.client().thaw(soon()).error().kind(), ErrorKind::kInternal);
+  EXPECT_EQ(odd.client().thaw({}, soon()).error().message(), "guest agent: answer: unknown member \"x\"");
+  EXPECT_EQ(odd.client().thaw({}, soon()).error().kind(), ErrorKind::kInternal);
 }
 
 TEST(AgentClient, AsksAgainWhenTheConnectionIsLostButStartsNothingTwice) {

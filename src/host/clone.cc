@@ -78,13 +78,13 @@ Result<Clone> make_clone(VmSupport& support,
                          const fs::path& directory,
                          const fs::path& snapshot,
                          Egress egress,
-                         bool thaw,
+                         const std::optional<Identity>& identity,
                          const os::Context& context) {
   DM_ASSIGN(Clone clone, start_clone(support, name, directory, snapshot, egress, context), "");
   ScopeExit undo([&] { clone.discard(); });
   DM_ASSIGN(const UniqueFd state, clone.source->open_state(), "");
   DM_TRY(context.trace().step("load_state", [&] { return clone.guest->vmm().load_state(state, context); }), "");
-  DM_TRY(clone.guest->wake(thaw, context), "");
+  DM_TRY(clone.guest->wake(identity.has_value(), identity, context), "");
   undo.dismiss();
   return clone;
 }

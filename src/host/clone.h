@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -69,13 +70,13 @@ Result<Clone> start_clone(VmSupport& support,
                           const os::Context& context);
 
 // Makes a clone of a snapshot in `directory`, which must not exist: restored, reseeded, its vCPUs running; its application
-// runs if `thaw`. Nothing of it is left when this fails.
+// runs if an identity is given. Nothing of it is left when this fails.
 Result<Clone> make_clone(VmSupport& support,
                          const std::string& name,
                          const std::filesystem::path& directory,
                          const std::filesystem::path& snapshot,
                          Egress egress,
-                         bool thaw,
+                         const std::optional<Identity>& identity,
                          const os::Context& context);
 
 }  // namespace dormouse::host

@@ -23,7 +23,18 @@ Result<std::string> fresh_entropy() {
   return bytes;
 }
 
+std::int64_t unix_time_ns() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
 }  // namespace
+
+Identity identity_of(const std::string& microvm_id) {
+  std::string digits = microvm_id.substr(microvm_id.find('-') + 1);
+  std::erase(digits, '-');
+  return {microvm_id, digits};
+}
 
 Guest::Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space)
     : support_(support),
@@ -103,17 +114,22 @@ Status Guest::boot(const os::Context& context) {
   }
 }
 
-Status Guest::wake(bool thaw, const os::Context& context) {
+Status Guest::wake(bool thaw, const std::optional<Identity>& identity, const os::Context& context) {
   DM_TRY(context.trace().step("run", [&] { return vmm_->run(context); }), "wake");
-  return renew(thaw, context);
+  return renew(thaw, identity, context);
 }
 
-Status Guest::renew(bool thaw, const os::Context& context) {
+Status Guest::thaw(const os::Context& context) { return agent_.thaw(protocol::Thaw{unix_time_ns()}, context); }
+
+Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os::Context& context) {
   protocol::Restored restored;
   DM_ASSIGN(restored.entropy, fresh_entropy(), "");
-  restored.unix_time_ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  restored.unix_time_ns = unix_time_ns();
   restored.thaw = thaw;
+  if (identity) {
+    restored.hostname = identity->hostname;
+    restored.machine_id = identity->machine_id;
+  }
   DM_ASSIGN(const protocol::RestoredAnswer answer,
             context.trace().step("reseed_and_thaw", [&] { return agent_.restored(restored, context); }),
             "wake");

@@ -38,6 +38,14 @@ struct GuestRequest {
   std::optional<vmm::BootFiles> boot;
 };
 
+// Who a guest is, where its siblings are others.
+struct Identity {
+  std::string hostname;
+  std::string machine_id;  // machine-id(5)
+};
+// Of the VM "microvm-<uuid>": its id, and the UUID's digits.
+Identity identity_of(const std::string& microvm_id);
+
 // A guest that has a process: VMM, network namespace, way out, and the agent inside. Destroying it leaves the process
 // running, for a daemon that comes back, unless end() was called; the way out ends with it in any case.
 //
@@ -65,11 +73,15 @@ class Guest {
   Status boot(const os::Context& context);
 
   // To be called when memory and device state are loaded: runs the vCPUs; the agent reseeds, sets the clock, drops stale
-  // connections and, if `thaw`, lets the application go on. Nothing of the application has run before.
-  Status wake(bool thaw, const os::Context& context);
+  // connections, takes the identity if one is given and, if `thaw`, lets the application go on. Nothing of the application
+  // has run before.
+  Status wake(bool thaw, const std::optional<Identity>& identity, const os::Context& context);
 
   // The second half of wake(), for a guest that runs: a clone that was made ahead gets an identity of its own.
-  Status renew(bool thaw, const os::Context& context);
+  Status renew(bool thaw, const std::optional<Identity>& identity, const os::Context& context);
+
+  // The reverse of a freeze after which the guest stood still: the clock is set, the application goes on.
+  Status thaw(const os::Context& context);
 
   // Ends the process and the way out.
   Status end(const os::Context& context);

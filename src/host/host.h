@@ -84,6 +84,7 @@ struct LaunchRequest {
   std::string microvm_id;          // "microvm-<uuid>"; names directories
   std::filesystem::path snapshot;  // what BuildRequest::destination became
   Egress egress = Egress::kInternet;
+  std::optional<std::filesystem::path> checkpoint;  // of a VM of the same snapshot, which the new one goes on from
 };
 
 struct LaunchResult {
@@ -93,6 +94,20 @@ struct LaunchResult {
 
 struct SuspendResult {
   std::uint64_t bytes_written = 0;
+};
+
+// What a VM is at one moment (docs/formats/checkpoint.md).
+struct CheckpointRequest {
+  std::string microvm_id;
+  std::filesystem::path destination;  // directory that must not exist; appears whole or not at all
+  bool durable = true;                // false: for VMs that are launched from it at once; then it is good for nothing
+  std::string record;                 // kept in the file kCheckpointRecord, not read by the host
+};
+inline constexpr char kCheckpointRecord[] = "record.json";
+
+struct CheckpointResult {
+  std::uint64_t bytes_written = 0;
+  std::chrono::microseconds stood_still{0};  // the guest's vCPUs; 0 if it was suspended
 };
 
 // Why a VM that nobody ended is gone.
@@ -149,8 +164,8 @@ class Host {
                                                         BuildObserver& observer,
                                                         const os::Context& context) = 0;
 
-  // A clone of a snapshot, reseeded, with the right time, its application running. kResourceExhausted when the host
-  // has not the memory; kDataLoss when the snapshot does not verify.
+  // A clone of a snapshot, or of a checkpoint, reseeded, with the right time and an identity of its own, its application
+  // running. kResourceExhausted when the host has not the memory; kDataLoss when snapshot or checkpoint do not verify.
   virtual Result<LaunchResult> launch(const LaunchRequest& request, const os::Context& context) = 0;
 
   // Freezes the application, makes the state durable, ends the VMM. On failure the VM runs on.
@@ -158,6 +173,19 @@ class Host {
 
   // The reverse. On failure the VM is suspended as before, unless the error is kDataLoss: then it is gone.
   virtual Status resume(const std::string& microvm_id, const os::Context& context) = 0;
+
+  // Saves what the VM is, running or suspended, beside it. A running one stands still meanwhile, keeps its connections, and
+  // runs on, also on failure.
+  virtual Result<CheckpointResult> checkpoint(const CheckpointRequest& request, const os::Context& context) = 0;
+
+  // The VM becomes what it was when the checkpoint of it was made, and is suspended. On failure it is as before;
+  // kDataLoss when the checkpoint does not verify.
+  virtual Status rollback(const std::string& microvm_id,
+                          const std::filesystem::path& checkpoint,
+                          const os::Context& context) = 0;
+
+  // Removes a checkpoint, or what a daemon's end left of one.
+  virtual Status remove_checkpoint(const std::filesystem::path& checkpoint) = 0;
 
   // Ends the VM, whatever it does, and removes all it left. Ending a VM that is not there succeeds.
   virtual Status terminate(const std::string& microvm_id) = 0;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <utility>
@@ -325,6 +326,32 @@ Status LocalHost::resume(const std::string& microvm_id, const os::Context& conte
     return fail(ErrorKind::kDataLoss, microvm_id + " is not on this host");
   }
   return vm->resume(context);
+}
+
+Result<CheckpointResult> LocalHost::checkpoint(const CheckpointRequest& request, const os::Context& context) {
+  const std::shared_ptr<Vm> vm = find(request.microvm_id);
+  if (!vm) {
+    return fail(ErrorKind::kNotFound, request.microvm_id + " is not on this host");
+  }
+  return vm->checkpoint(request, context);
+}
+
+Status LocalHost::rollback(const std::string& microvm_id, const fs::path& checkpoint, const os::Context& context) {
+  const std::shared_ptr<Vm> vm = find(microvm_id);
+  if (!vm) {
+    return fail(ErrorKind::kNotFound, microvm_id + " is not on this host");
+  }
+  return vm->rollback(checkpoint, context);
+}
+
+Status LocalHost::remove_checkpoint(const fs::path& checkpoint) {
+  // By one rename: what is half removed is nobody's checkpoint.
+  const fs::path removed = checkpoint.string() + ".tmp";
+  DM_TRY(os::remove_tree(removed), "");
+  if (Status renamed = os::rename_durably(checkpoint, removed); !renamed && renamed.error().errno_value() != ENOENT) {
+    return renamed;
+  }
+  return os::remove_tree(removed);
 }
 
 Status LocalHost::terminate(const std::string& microvm_id) {

@@ -53,6 +53,11 @@ class LocalHost final : public Host {
   Result<LaunchResult> launch(const LaunchRequest& request, const os::Context& context) override;
   Result<SuspendResult> suspend(const std::string& microvm_id, const os::Context& context) override;
   Status resume(const std::string& microvm_id, const os::Context& context) override;
+  Result<CheckpointResult> checkpoint(const CheckpointRequest& request, const os::Context& context) override;
+  Status rollback(const std::string& microvm_id,
+                  const std::filesystem::path& checkpoint,
+                  const os::Context& context) override;
+  Status remove_checkpoint(const std::filesystem::path& checkpoint) override;
   Status terminate(const std::string& microvm_id) override;
   Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) override;
   Result<HookAnswer> call_hook(const std::string& microvm_id,

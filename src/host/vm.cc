@@ -84,7 +84,8 @@ Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& contex
   const os::Context within = context.traced(obtaining.within());
   if (!ready) {
     context.trace().count_slow_path("no_clone_ahead");
-    auto made = make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, true, within);
+    auto made = make_clone(
+        support_, id_, files_.directory(), request.snapshot, request.egress, identity_of(id_), within);
     obtaining.end(tracing::outcome_of(made));
     return made;
   }
@@ -93,7 +94,7 @@ Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& contex
       return fail_errno("move " + ready->directory.string());
     }
     ready->directory = files_.directory();
-    return ready->guest->renew(true, within);
+    return ready->guest->renew(true, identity_of(id_), within);
   }();
   obtaining.end(tracing::outcome_of(moved));
   if (!moved) {
@@ -112,14 +113,16 @@ Status Vm::adopt(Clone clone) {
       VmRecord{clone_.snapshot, clone_.egress, clone_.user.id(), boot_id, process.pid(), process.start_time()});
 }
 
+Status Vm::launch_clone(const LaunchRequest& request, const os::Context& context) {
+  DM_ASSIGN(Clone clone, obtain(request, context), "");
+  DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
+  return context.trace().step("watch", [&] { return support_.watcher.add(id_, *clone_.guest, 0, context); });
+}
+
 Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
-  auto launched = [&]() -> Status {
-    DM_ASSIGN(Clone clone, obtain(request, context), "");
-    DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
-    return context.trace().step("watch", [&] { return support_.watcher.add(id_, *clone_.guest, 0, context); });
-  }();
+  auto launched = request.checkpoint ? launch_child(request, context) : launch_clone(request, context);
   if (!launched) {
     (void)end_guest();
     (void)os::remove_tree(files_.directory());
@@ -130,14 +133,14 @@ Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
 
 // --- suspend ---
 
-Result<SuspendedRecord> Vm::save(Guest& guest, SuspendResult& result, const os::Context& context) {
+Result<SuspendedRecord> Vm::save(Guest& guest, const VmFiles& to, std::uint64_t& bytes, const os::Context& context) {
   SuspendedRecord record;
   record.snapshot = clone_.snapshot;
   record.egress = clone_.egress;
   record.qemu_version = support_.engine.qemu_version;
-  DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_WRONLY | O_CREAT | O_TRUNC), "");
+  DM_ASSIGN(const UniqueFd state, os::open_file(to.state(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_TRY(context.trace().step("save_state", [&] { return guest.vmm().save_state(state, context); }), "");
-  DM_ASSIGN(const UniqueFd pages, os::open_file(files_.pages(), O_WRONLY | O_CREAT | O_TRUNC), "");
+  DM_ASSIGN(const UniqueFd pages, os::open_file(to.pages(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_ASSIGN(const snapshot::GuestMemory memory,
             snapshot::find_guest_memory(guest.vmm().process().pid(),
                                         clone_.source->memory,
@@ -147,19 +150,7 @@ Result<SuspendedRecord> Vm::save(Guest& guest, SuspendResult& result, const os::
       const snapshot::SavedPages saved,
       context.trace().step("save_pages", [&] { return snapshot::save_pages(memory, clone_.source->memory, pages); }),
       "");
-  tracing::Span syncing = context.trace().span("fsync");
-  DM_TRY(os::sync(state.get(), "device state"), "");
-  DM_TRY(os::sync(pages.get(), "pages"), "");
-  syncing.succeed();
-  // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
-  tracing::Span summing = context.trace().span("checksum");
-  DM_ASSIGN(const UniqueFd written, os::open_file(files_.state(), O_RDONLY), "");
-  DM_ASSIGN(record.state_checksum, snapshot::checksum_of(written), "");
-  DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
-  DM_ASSIGN(record.overlay_checksum, snapshot::checksum_of(overlay), "");
-  summing.succeed();
-  result.bytes_written = saved.file_bytes + os::size_of(state.get());
-  context.trace().count_bytes(tracing::Direction::kWritten, result.bytes_written);
+  bytes += saved.file_bytes + os::size_of(state.get());
   return record;
 }
 
@@ -173,7 +164,11 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
   SuspendResult result;
   auto suspended = [&]() -> Status {
     DM_TRY(context.trace().step("stop", [&] { return running->vmm().stop(context); }), "");
-    DM_ASSIGN(SuspendedRecord record, save(*running, result, context), "");
+    DM_ASSIGN(SuspendedRecord record, save(*running, files_, result.bytes_written, context), "");
+    // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
+    DM_TRY(context.trace().step("fsync", [&] { return files_.sync_state(); }), "");
+    DM_TRY(context.trace().step("checksum", [&] { return files_.sum(record); }), "");
+    context.trace().count_bytes(tracing::Direction::kWritten, result.bytes_written);
     record.output_offset = output_offset;
     return context.trace().step("rename", [&] { return files_.publish_suspended(record); });
   }();
@@ -182,7 +177,7 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     // The VM runs on, if it can; if not, the watcher finds its end.
     const os::Context undoing = os::Context::with_timeout(kEndTimeout);
     if (auto resumed = running->vmm().run(undoing); resumed) {
-      (void)running->agent().thaw(undoing);
+      (void)running->thaw(undoing);
       (void)support_.watcher.add(id_, *running, output_offset, undoing);
     }
     return fail(std::move(suspended).error().with_context("suspend " + id_));
@@ -201,8 +196,8 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
 
 // --- resume ---
 
-Status Vm::load(Guest& guest, const SuspendedRecord& record, const os::Context& context) {
-  DM_ASSIGN(const UniqueFd pages, os::open_file(files_.pages(), O_RDONLY), "");
+Status Vm::load(Guest& guest, const VmFiles& from, const SuspendedRecord& record, const os::Context& context) {
+  DM_ASSIGN(const UniqueFd pages, os::open_file(from.pages(), O_RDONLY), "");
   DM_ASSIGN(const snapshot::GuestMemory memory,
             snapshot::find_guest_memory(guest.vmm().process().pid(),
                                         clone_.source->memory,
@@ -210,7 +205,7 @@ Status Vm::load(Guest& guest, const SuspendedRecord& record, const os::Context& 
             "");
   DM_TRY(context.trace().step("load_pages", [&] { return snapshot::load_pages(memory, pages); }), "");
   DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
-  DM_ASSIGN(const UniqueFd state, os::open_file(files_.state(), O_RDONLY), "");
+  DM_ASSIGN(const UniqueFd state, os::open_file(from.state(), O_RDONLY), "");
   tracing::Span verifying = context.trace().span("verify");
   DM_TRY(snapshot::verify(overlay, record.overlay_checksum, "the VM's disk"), "");
   DM_TRY(snapshot::verify(state, record.state_checksum, "the VM's device state"), "");
@@ -270,11 +265,14 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
 Status Vm::resume(const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
+  if (files_.rollback_is_pending()) {
+    DM_TRY(files_.finish_rollback(), "resume " + id_);
+  }
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
     DM_ASSIGN(Clone clone, obtain_for(record, context), "");
     DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
-    DM_TRY(load(*clone_.guest, record, context), "");
+    DM_TRY(load(*clone_.guest, files_, record, context), "");
     // From here on the overlay is written: the saved state must never be used again.
     return context.trace().step("rename", [&] { return files_.consume_suspended(); });
   }();
@@ -283,7 +281,7 @@ Status Vm::resume(const os::Context& outer) {
     return fail(std::move(loaded).error().with_context("resume " + id_));
   }
   auto awake = [&]() -> Status {
-    DM_TRY(clone_.guest->wake(true, context), "");
+    DM_TRY(clone_.guest->wake(true, {}, context), "");
     return context.trace().step(
         "watch", [&] { return support_.watcher.add(id_, *clone_.guest, record.output_offset, context); });
   }();
@@ -337,14 +335,14 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
   // the guest is woken as after a restore. An application that is frozen: a suspension had begun.
   DM_ASSIGN(const bool running, guest->vmm().is_running(context), "");
   if (!running) {
-    DM_TRY(guest->wake(true, context), "");  // and nothing is asked before: the agent stands still with its vCPUs
+    DM_TRY(guest->wake(true, {}, context), "");  // and nothing is asked before: the agent stands still with its vCPUs
   } else {
     DM_ASSIGN(const protocol::HelloAnswer state, guest->agent().hello(context), "");
     if (state.application == protocol::ApplicationState::kExited) {
       DM_ASSIGN(const ApplicationEnd end, application_end(guest->agent(), context), "");
       return fail(ErrorKind::kConflict, end.exit.sentence);
     }
-    DM_TRY(guest->agent().thaw(context), "");
+    DM_TRY(guest->thaw(context), "");
   }
   DM_TRY(support_.watcher.add(id_, *guest, 0, context), "");
   publish_guest(guest);
@@ -355,10 +353,16 @@ RecoveredVm Vm::recover(const os::Context& context) {
   const std::lock_guard operation(operation_);
   RecoveredVm found{id_, RecoveredVm::State::kGone, {}};
   auto record = files_.read_record();
-  if (files_.is_suspended()) {
+  files_.abandon_rollback();
+  if (files_.is_suspended() || files_.rollback_is_pending()) {
     // Durable, so it counts, whatever else is there: a process that had not been ended yet, or one that was loading it.
     if (record) {
       kill(*record);
+    }
+    if (files_.rollback_is_pending()) {
+      if (const Status finished = files_.finish_rollback(); !finished) {
+        log::warning("a rollback waits for the VM's wake", {{"vm", id_}, {"error", finished.error().message()}});
+      }
     }
     found.state = RecoveredVm::State::kSuspended;
     return found;

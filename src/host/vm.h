@@ -30,6 +30,8 @@ class Vm {
   Status launch(const LaunchRequest& request, const os::Context& context);
   Result<SuspendResult> suspend(const os::Context& context);
   Status resume(const os::Context& context);
+  Result<CheckpointResult> checkpoint(const CheckpointRequest& request, const os::Context& context);
+  Status rollback(const std::filesystem::path& checkpoint, const os::Context& context);
   Status terminate();
 
   // Takes up what an earlier daemon left. kSuspended and kRunning; for kGone the directory and a process are removed.
@@ -44,8 +46,14 @@ class Vm {
   Result<Clone> obtain_for(const SuspendedRecord& record, const os::Context& context);
   Result<Clone> started_ahead(const SuspendedRecord& record, const os::Context& context);
   Status adopt(Clone clone);
-  Status load(Guest& guest, const SuspendedRecord& record, const os::Context& context);
-  Result<SuspendedRecord> save(Guest& guest, SuspendResult& result, const os::Context& context);
+  Status launch_clone(const LaunchRequest& request, const os::Context& context);
+  Status launch_child(const LaunchRequest& request, const os::Context& context);
+  // The state of a guest that stands still: the files of `to` are written, not made durable; of `from`, read.
+  Result<SuspendedRecord> save(Guest& guest, const VmFiles& to, std::uint64_t& bytes, const os::Context& context);
+  Status load(Guest& guest, const VmFiles& from, const SuspendedRecord& record, const os::Context& context);
+  // Fills `to` from the VM that runs, or sleeps.
+  Result<SuspendedRecord> capture(Guest& guest, const VmFiles& to, CheckpointResult& result, const os::Context& context);
+  Result<SuspendedRecord> copy(const VmFiles& to, CheckpointResult& result, const os::Context& context);
   Status attach(const VmRecord& record, const os::Context& context);
   void publish_guest(std::shared_ptr<Guest> guest);
   Status end_guest();

@@ -2,12 +2,16 @@
 
 #include "host/vm_files.h"
 
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "os/file.h"
+#include "os/sparse_copy.h"
+#include "snapshot/checksum.h"
 #include "snapshot/sealed_json.h"
 
 namespace dormouse::host {
@@ -25,6 +29,18 @@ void check_format(const json::object& object, int format) {
     throw std::runtime_error(fmt::format("this version reads format {}", format));
   }
 }
+
+std::string encode(const SuspendedRecord& record) {
+  return snapshot::seal({{"format", SuspendedRecord::kFormat},
+                         {"snapshot", record.snapshot.string()},
+                         {"egress", to_text(record.egress)},
+                         {"qemu_version", record.qemu_version},
+                         {"state_checksum", record.state_checksum},
+                         {"overlay_checksum", record.overlay_checksum},
+                         {"output_offset", record.output_offset}});
+}
+
+constexpr const char* kReplaced[] = {"overlay.qcow2", "state", "pages"};  // by a rollback
 
 }  // namespace
 
@@ -78,21 +94,80 @@ Result<SuspendedRecord> VmFiles::read_suspended() const {
 }
 
 Status VmFiles::publish_suspended(const SuspendedRecord& record) const {
-  const json::object object{{"format", SuspendedRecord::kFormat},
-                            {"snapshot", record.snapshot.string()},
-                            {"egress", to_text(record.egress)},
-                            {"qemu_version", record.qemu_version},
-                            {"state_checksum", record.state_checksum},
-                            {"overlay_checksum", record.overlay_checksum},
-                            {"output_offset", record.output_offset}};
-  return os::publish_file(suspended(), snapshot::seal(object), 0600, os::Durability::kDurable);
+  return write_suspended(record, os::Durability::kDurable);
+}
+
+Status VmFiles::write_suspended(const SuspendedRecord& record, os::Durability durability) const {
+  return os::publish_file(suspended(), encode(record), 0600, durability);
 }
 
 Status VmFiles::consume_suspended() const { return os::rename_durably(suspended(), directory_ / "consumed.json"); }
 
+Status VmFiles::sync_state() const {
+  for (const std::filesystem::path& path : {state(), pages()}) {
+    DM_ASSIGN(const UniqueFd file, os::open_file(path, O_RDONLY), "");
+    DM_TRY(os::sync(file.get(), path.filename().string()), "");
+  }
+  return {};
+}
+
+Status VmFiles::sum(SuspendedRecord& record) const {
+  DM_ASSIGN(const UniqueFd state_file, os::open_file(state(), O_RDONLY), "");
+  DM_ASSIGN(record.state_checksum, snapshot::checksum_of(state_file), "state");
+  DM_ASSIGN(const UniqueFd overlay_file, os::open_file(overlay(), O_RDONLY), "");
+  DM_ASSIGN(record.overlay_checksum, snapshot::checksum_of(overlay_file), "overlay");
+  return {};
+}
+
+Status VmFiles::verify(const SuspendedRecord& record) const {
+  DM_ASSIGN(const UniqueFd overlay_file, os::open_file(overlay(), O_RDONLY), "");
+  DM_TRY(snapshot::verify(overlay_file, record.overlay_checksum, "the VM's disk"), "");
+  DM_ASSIGN(const UniqueFd state_file, os::open_file(state(), O_RDONLY), "");
+  DM_TRY(snapshot::verify(state_file, record.state_checksum, "the VM's device state"), "");
+  DM_ASSIGN(const UniqueFd pages_file, os::open_file(pages(), O_RDONLY), "");
+  return snapshot::check_pages(pages_file);
+}
+
 void VmFiles::remove_suspended_files() const {
   for (const char* const name : {"state", "pages", "consumed.json"}) {
     ::unlink((directory_ / name).c_str());
+  }
+}
+
+Status VmFiles::prepare_rollback(const VmFiles& checkpoint, const os::Context& context) const {
+  DM_TRY(os::remove_tree(rollback_directory()), "");
+  DM_TRY(os::make_directories(rollback_directory()), "");
+  for (const char* const name : kReplaced) {
+    const std::filesystem::path copy = rollback_directory() / name;
+    DM_TRY(os::copy_sparsely(checkpoint.directory() / name, copy, context), "");
+    DM_ASSIGN(const UniqueFd file, os::open_file(copy, O_RDONLY), "");
+    DM_TRY(os::sync(file.get(), copy.string()), "");
+  }
+  DM_TRY(os::sync_directory(rollback_directory()), "");
+  return os::sync_directory(directory_);
+}
+
+Status VmFiles::publish_rollback(const SuspendedRecord& record) const {
+  return os::publish_file(rollback_record(), encode(record), 0600, os::Durability::kDurable);
+}
+
+bool VmFiles::rollback_is_pending() const { return ::access(rollback_record().c_str(), F_OK) == 0; }
+
+Status VmFiles::finish_rollback() const {
+  for (const char* const name : kReplaced) {
+    const std::filesystem::path replacement = rollback_directory() / name;
+    if (::rename(replacement.c_str(), (directory_ / name).c_str()) != 0 && errno != ENOENT) {  // ENOENT: done before
+      return fail_errno("move " + replacement.string());
+    }
+  }
+  DM_TRY(os::sync_directory(directory_), "");
+  DM_TRY(os::rename_durably(rollback_record(), suspended()), "");
+  return os::remove_tree(rollback_directory());
+}
+
+void VmFiles::abandon_rollback() const {
+  if (!rollback_is_pending()) {
+    (void)os::remove_tree(rollback_directory());
   }
 }
 

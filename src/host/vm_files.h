@@ -7,15 +7,21 @@
 //                     everything else is durable, and renamed away, durably, before a guest runs again over the overlay
 //     state pages     of the suspended VM
 //     run/            QMP socket and QEMU's messages of the process
+//     rollback/       overlay, state and pages of a checkpoint, to replace those of the VM
+//     rollback.json   present exactly while they do: the VM is suspended with them, whatever else is there
+//
+// A checkpoint is a directory of the same form, with overlay, suspended.json, state, pages and what its maker keeps with it.
 
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "host/host.h"
+#include "os/file.h"
 
 namespace dormouse::host {
 
@@ -57,11 +63,27 @@ class VmFiles {
   bool is_suspended() const;
   Result<SuspendedRecord> read_suspended() const;
   Status publish_suspended(const SuspendedRecord& record) const;  // durable: the VM is suspended when this returns
-  Status consume_suspended() const;                               // durable: it is not any more
+  // The same with no promise about the host's crash: of a checkpoint that does not outlive the daemon.
+  Status write_suspended(const SuspendedRecord& record, os::Durability durability) const;
+  Status consume_suspended() const;  // durable: it is not any more
+  Status sync_state() const;                                      // state and pages
+  Status sum(SuspendedRecord& record) const;                      // its checksums, of the files as they are
+  Status verify(const SuspendedRecord& record) const;             // kDataLoss if they are other files
   void remove_suspended_files() const;                            // state and pages, once consumed or never published
+
+  // --- rollback: what a checkpoint held replaces what the VM is, by one rename, and by steps that can be repeated ---
+
+  // Copies the checkpoint's files; durable. Nothing has changed yet.
+  Status prepare_rollback(const VmFiles& checkpoint, const os::Context& context) const;
+  Status publish_rollback(const SuspendedRecord& record) const;  // durable: from now on the VM is what the checkpoint was
+  bool rollback_is_pending() const;
+  Status finish_rollback() const;   // durable: the VM is suspended. No process may have the overlay open
+  void abandon_rollback() const;    // unless it was published
 
  private:
   std::filesystem::path suspended() const { return directory_ / "suspended.json"; }
+  std::filesystem::path rollback_directory() const { return directory_ / "rollback"; }
+  std::filesystem::path rollback_record() const { return directory_ / "rollback.json"; }
   std::filesystem::path directory_;
 };
 

@@ -158,7 +158,7 @@ void WarmPool::fill() {
     if (key) {
       const os::Context context(stop_, std::chrono::steady_clock::now() + kMakeTimeout);
       const auto& [snapshot, egress, stage] = *key;
-      made = stage == Stage::kSettled ? make_clone(support_, name, directory_ / name, snapshot, egress, false, context)
+      made = stage == Stage::kSettled ? make_clone(support_, name, directory_ / name, snapshot, egress, {}, context)
                                       : start_clone(support_, name, directory_ / name, snapshot, egress, context);
     }
     lock.lock();

@@ -117,6 +117,13 @@ std::uint64_t Watcher::remove(const std::string& id) {
   return offset;
 }
 
+std::uint64_t Watcher::output_offset(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found =
+      std::find_if(watched_.begin(), watched_.end(), [&](const auto& entry) { return entry.second->id == id; });
+  return found == watched_.end() ? 0 : found->second->decoder.next_offset();
+}
+
 void Watcher::loop() {
   std::array<epoll_event, 64> events;
   for (;;) {

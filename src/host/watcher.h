@@ -33,6 +33,8 @@ class Watcher {
   Status add(const std::string& id, Guest& guest, std::uint64_t output_from, const os::Context& context);
   // Answers where the output was up to, for the next add().
   std::uint64_t remove(const std::string& id);
+  // The same of one that is watched on.
+  std::uint64_t output_offset(const std::string& id);
 
  private:
   struct Watched;

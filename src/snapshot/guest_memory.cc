@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -184,6 +185,49 @@ class PageWriter {
   SavedPages saved_;
 };
 
+// A file of pages, mapped and verified.
+class PagesFile {
+ public:
+  static Result<PagesFile> open(const UniqueFd& file) {
+    PagesFile pages;
+    pages.size_ = os::size_of(file.get());
+    if (pages.size_ < sizeof(Footer)) {
+      return fail(ErrorKind::kDataLoss, "pages: the file is too short");
+    }
+    void* const mapped = ::mmap(nullptr, pages.size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.get(), 0);
+    if (mapped == MAP_FAILED) {
+      return fail_errno("map pages");
+    }
+    pages.bytes_ = static_cast<const char*>(mapped);
+    Footer& footer = pages.footer_;
+    const std::uint64_t before = pages.size_ - sizeof footer;
+    std::memcpy(&footer, pages.bytes_ + before, sizeof footer);
+    const std::uint64_t checksum = XXH3_64bits(pages.bytes_, before + offsetof(Footer, checksum));
+    if (footer.magic != kMagic || footer.checksum != checksum || footer.runs > pages.size_ / sizeof(Run) ||
+        footer.content_bytes + footer.runs * sizeof(Run) + sizeof footer != pages.size_) {
+      return fail(ErrorKind::kDataLoss, "pages: the file does not verify");
+    }
+    return pages;
+  }
+  PagesFile(PagesFile&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, nullptr)), size_(other.size_), footer_(other.footer_) {}
+  PagesFile& operator=(PagesFile&&) = delete;
+  ~PagesFile() {
+    if (bytes_) {
+      ::munmap(const_cast<char*>(bytes_), size_);
+    }
+  }
+
+  const char* bytes() const { return bytes_; }
+  const Footer& footer() const { return footer_; }
+
+ private:
+  PagesFile() = default;
+  const char* bytes_ = nullptr;
+  std::uint64_t size_ = 0;
+  Footer footer_{};
+};
+
 }  // namespace
 
 Result<GuestMemory> find_guest_memory(pid_t process, const UniqueFd& memory, std::uint64_t size_bytes) {
@@ -251,21 +295,10 @@ Result<SavedPages> save_pages(const GuestMemory& memory, const UniqueFd& templat
 }
 
 Status load_pages(const GuestMemory& memory, const UniqueFd& file) {
-  const std::uint64_t size = os::size_of(file.get());
-  if (size < sizeof(Footer)) {
-    return fail(ErrorKind::kDataLoss, "pages: the file is too short");
-  }
-  void* const mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.get(), 0);
-  if (mapped == MAP_FAILED) {
-    return fail_errno("map pages");
-  }
-  const ScopeExit unmap([&] { ::munmap(mapped, size); });
-  const char* const bytes = static_cast<const char*>(mapped);
-  Footer footer{};
-  std::memcpy(&footer, bytes + size - sizeof footer, sizeof footer);
-  const std::uint64_t checksum = XXH3_64bits(bytes, size - sizeof footer + offsetof(Footer, checksum));
-  if (footer.magic != kMagic || footer.checksum != checksum || footer.guest_bytes != memory.size_bytes ||
-      footer.runs > size / sizeof(Run) || footer.content_bytes + footer.runs * sizeof(Run) + sizeof footer != size) {
+  DM_ASSIGN(const PagesFile pages, PagesFile::open(file), "");
+  const Footer& footer = pages.footer();
+  const char* const bytes = pages.bytes();
+  if (footer.guest_bytes != memory.size_bytes) {
     return fail(ErrorKind::kDataLoss, "pages: the file does not verify");
   }
   static const std::vector<std::byte> zeros(kRunPagesMax * kPageBytes);
@@ -287,6 +320,11 @@ Status load_pages(const GuestMemory& memory, const UniqueFd& file) {
       content += run.kind == RunKind::kContent ? step * kPageBytes : 0;
     }
   }
+  return {};
+}
+
+Status check_pages(const UniqueFd& file) {
+  DM_TRY(PagesFile::open(file), "");
   return {};
 }
 

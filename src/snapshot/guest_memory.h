@@ -40,4 +40,7 @@ Result<SavedPages> save_pages(const GuestMemory& memory, const UniqueFd& templat
 // written: kDataLoss.
 Status load_pages(const GuestMemory& memory, const UniqueFd& file);
 
+// Whether load_pages() would take the file's bytes for what save_pages() wrote: kDataLoss.
+Status check_pages(const UniqueFd& file);
+
 }  // namespace dormouse::snapshot

@@ -80,6 +80,7 @@ control::Microvm StateLog::last(const std::string& microvm_id) const {
 ControlFixture::ControlFixture() { construct(); }
 
 ControlFixture::~ControlFixture() {
+  checkpoints.reset();
   microvms.reset();
   images.reset();
   connectors.reset();
@@ -116,11 +117,13 @@ void ControlFixture::construct() {
                                  {{"AKIDEXAMPLE", "secret", kAccount}}};
   accounts = std::make_unique<control::Accounts>(std::move(parts), kAccount);
   roles = std::make_unique<control::Roles>(*identities, sessions, clock);
+  checkpoints = std::make_unique<control::Checkpoints>(*world, *images, *microvms);
 }
 
 void ControlFixture::restart() {
   accounts.reset();
   roles.reset();
+  checkpoints.reset();
   microvms.reset();
   images.reset();
   connectors.reset();
@@ -136,6 +139,7 @@ void ControlFixture::start() {
   ASSERT_TRUE(found);
   ASSERT_TRUE(accounts->start());
   connectors->start();
+  checkpoints->start();
   images->start();
   microvms->start(*found);
 }

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "control/accounts.h"
+#include "control/checkpoints.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
@@ -114,6 +115,7 @@ class ControlFixture {
   std::unique_ptr<control::Microvms> microvms;
   std::unique_ptr<control::Accounts> accounts;
   std::unique_ptr<control::Roles> roles;
+  std::unique_ptr<control::Checkpoints> checkpoints;
 
  private:
   void construct();

@@ -7,6 +7,8 @@
 
 #include <fmt/core.h>
 
+#include "os/file.h"
+
 namespace dormouse::test {
 
 namespace {
@@ -135,6 +137,14 @@ std::vector<std::filesystem::path> FakeHost::removed_snapshots() const {
   const std::lock_guard lock(mutex_);
   return removed_snapshots_;
 }
+std::vector<host::CheckpointRequest> FakeHost::checkpoints() const {
+  const std::lock_guard lock(mutex_);
+  return checkpoints_;
+}
+std::vector<std::filesystem::path> FakeHost::rollbacks() const {
+  const std::lock_guard lock(mutex_);
+  return rollbacks_;
+}
 std::vector<std::string> FakeHost::broken_rules() const {
   const std::lock_guard lock(mutex_);
   return broken_rules_;
@@ -240,6 +250,45 @@ Status FakeHost::resume(const std::string& microvm_id, const os::Context& contex
   const std::lock_guard lock(mutex_);
   vms_[microvm_id] = true;
   return {};
+}
+
+Result<host::CheckpointResult> FakeHost::checkpoint(const host::CheckpointRequest& request,
+                                                    const os::Context& context) {
+  const Exclusive exclusive(*this, request.microvm_id, "checkpoint");
+  {
+    const std::lock_guard lock(mutex_);
+    checkpoints_.push_back(request);
+    if (!vms_.contains(request.microvm_id)) {
+      broken_rules_.push_back("checkpoint of " + request.microvm_id + ", which is not there");
+    }
+  }
+  DM_TRY(begin(Call::kCheckpoint, &context, "checkpoint"), "");
+  DM_TRY(os::make_directories(request.destination), "");
+  DM_TRY(os::publish_file(
+             request.destination / host::kCheckpointRecord, request.record, 0600, os::Durability::kVolatile),
+         "");
+  return host::CheckpointResult{4096, std::chrono::microseconds(7)};
+}
+
+Status FakeHost::rollback(const std::string& microvm_id,
+                          const std::filesystem::path& checkpoint,
+                          const os::Context& context) {
+  const Exclusive exclusive(*this, microvm_id, "rollback");
+  DM_TRY(begin(Call::kRollback, &context, "rollback"), "");
+  const std::lock_guard lock(mutex_);
+  rollbacks_.push_back(checkpoint);
+  const auto found = vms_.find(microvm_id);
+  if (found == vms_.end()) {
+    broken_rules_.push_back("rollback of " + microvm_id + ", which is not there");
+    return fail(ErrorKind::kInternal, "wrong state");
+  }
+  found->second = false;
+  return {};
+}
+
+Status FakeHost::remove_checkpoint(const std::filesystem::path& checkpoint) {
+  DM_TRY(begin(Call::kRemoveCheckpoint, nullptr, "remove checkpoint"), "");
+  return os::remove_tree(checkpoint);
 }
 
 Status FakeHost::terminate(const std::string& microvm_id) {

@@ -19,7 +19,19 @@ namespace dormouse::test {
 // and calls in the wrong state. What it does next is scripted. Thread-safe.
 class FakeHost final : public host::Host {
  public:
-  enum class Call { kBuild, kLaunch, kSuspend, kResume, kTerminate, kHook, kDial, kRemoveSnapshot };
+  enum class Call {
+    kBuild,
+    kLaunch,
+    kSuspend,
+    kResume,
+    kCheckpoint,
+    kRollback,
+    kRemoveCheckpoint,
+    kTerminate,
+    kHook,
+    kDial,
+    kRemoveSnapshot
+  };
 
   // ---- script ----
   void fail_next(Call call, ErrorKind kind, int times = 1);
@@ -44,6 +56,8 @@ class FakeHost final : public host::Host {
   std::vector<host::BuildRequest> builds() const;
   std::vector<host::LaunchRequest> launches() const;
   std::vector<std::filesystem::path> removed_snapshots() const;
+  std::vector<host::CheckpointRequest> checkpoints() const;
+  std::vector<std::filesystem::path> rollbacks() const;
   std::vector<std::string> broken_rules() const;
   std::set<std::string> vms() const;  // running or suspended
 
@@ -54,6 +68,13 @@ class FakeHost final : public host::Host {
   Result<host::LaunchResult> launch(const host::LaunchRequest& request, const os::Context& context) override;
   Result<host::SuspendResult> suspend(const std::string& microvm_id, const os::Context& context) override;
   Status resume(const std::string& microvm_id, const os::Context& context) override;
+  // Makes the directory, with the record in it.
+  Result<host::CheckpointResult> checkpoint(const host::CheckpointRequest& request,
+                                            const os::Context& context) override;
+  Status rollback(const std::string& microvm_id,
+                  const std::filesystem::path& checkpoint,
+                  const os::Context& context) override;
+  Status remove_checkpoint(const std::filesystem::path& checkpoint) override;
   Status terminate(const std::string& microvm_id) override;
   Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) override;
   Result<host::HookAnswer> call_hook(const std::string& microvm_id,
@@ -95,6 +116,8 @@ class FakeHost final : public host::Host {
   std::vector<host::BuildRequest> builds_;
   std::vector<host::LaunchRequest> launches_;
   std::vector<std::filesystem::path> removed_snapshots_;
+  std::vector<host::CheckpointRequest> checkpoints_;
+  std::vector<std::filesystem::path> rollbacks_;
   host::ExitHandler on_exit_;
   host::OutputHandler on_output_;
 };

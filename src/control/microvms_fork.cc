@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Forks: VMs that go on from what another one is, or was.
+
+#include <memory>
+#include <utility>
+
+#include "base/log.h"
+#include "base/uuid.h"
+#include "control/image_files.h"
+#include "control/microvms_implementation.h"
+#include "control/network_connectors.h"
+#include "control/record_codec.h"
+#include "control/service_failure.h"
+#include "control/sizes.h"
+#include "store/metadata_store.h"
+
+namespace dormouse::control {
+
+// The children's records, stored, all or none.
+Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::new_children(
+    const Microvm& source, const ForkRequest& request) {
+  if (request.run_hook_payload && !source.hooks.run.enabled) {
+    return refuse(ServiceErrorKind::kValidation,
+                  "The run hook must be enabled in the MicroVM image to pass the run hook payload");
+  }
+  const auto image = images.get(source.account, source.image_arn);
+  if (!image) {
+    return tl::unexpected(image.error());
+  }
+  if (const auto checked = check_capacity(peak_size(source.memory_mib).value_or(host::MachineSize{})); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  std::vector<Child> children;
+  store::Changes changes;
+  changes.image_in = {source.image_arn, {"CREATED", "UPDATING", "UPDATED", "UPDATE_FAILED"}};
+  const auto take_back = [&] {
+    for (const Child& child : children) {
+      live->remove(child.task->published());
+    }
+  };
+  for (int i = 0; i < request.count; ++i) {
+    Microvm record;
+    record.account = source.account;
+    record.microvm_id = "microvm-" + make_uuid();
+    record.endpoint_id = make_uuid();
+    record.endpoint = new_endpoint(record.endpoint_id);
+    record.image_arn = source.image_arn;
+    record.image_version = source.image_version;
+    record.memory_mib = source.memory_mib;
+    record.maximum_duration_seconds = request.maximum_duration_seconds.value_or(source.maximum_duration_seconds);
+    record.started_at = rounded(world.clock.wall());
+    record.execution_role_arn = source.execution_role_arn;
+    record.idle_policy = request.idle_policy ? request.idle_policy : source.idle_policy;
+    record.ingress_network_connectors = source.ingress_network_connectors;
+    record.egress_network_connectors = source.egress_network_connectors;
+    record.hooks = source.hooks;
+    record.parent_microvm_id = source.microvm_id;
+    const auto task = MicrovmTask::create(services_, record);
+    if (const auto admitted = admit(task, record); !admitted) {
+      take_back();
+      return tl::unexpected(admitted.error());
+    }
+    changes.microvms.push_back(encode(record));
+    LaunchJob job;
+    job.request.microvm_id = record.microvm_id;
+    job.request.snapshot = snapshot_directory(world.data_directory, image->id, record.image_version);
+    job.request.egress = egress_of(world, record.egress_network_connectors);
+    job.hooks = record.hooks;
+    job.run_hook_payload = request.run_hook_payload;
+    job.parent_microvm_id = source.microvm_id;
+    children.push_back({task, std::move(job)});
+  }
+  if (const Status stored = world.metadata.apply(changes); !stored) {
+    take_back();
+    if (stored.error().kind() == ErrorKind::kConflict) {
+      return nothing_active(source.image_arn, source.image_version);
+    }
+    return refuse_internally("store microvms", stored.error());
+  }
+  for (const Child& child : children) {
+    services_.changed(child.task->published());
+  }
+  return children;
+}
+
+Answer<std::vector<Microvm>> Microvms::Implementation::launch_from(const Microvm& source,
+                                                                   const std::shared_ptr<const SavedState>& checkpoint,
+                                                                   const ForkRequest& request) {
+  auto children = new_children(source, request);
+  if (!children) {
+    return tl::unexpected(children.error());
+  }
+  std::vector<Microvm> records;
+  for (Child& child : *children) {
+    records.push_back(child.task->published());
+    child.job.request.checkpoint = checkpoint->directory();
+    child.job.saved_state = checkpoint;
+    child.task->launch(std::move(child.job));
+  }
+  return records;
+}
+
+Answer<std::vector<Microvm>> Microvms::Implementation::fork(const std::string& account,
+                                                            const std::string& microvm_id,
+                                                            const ForkRequest& request) {
+  const auto source = find(account, microvm_id);
+  if (!source) {
+    return tl::unexpected(source.error());
+  }
+  const auto task = live->find(microvm_id);
+  if (!task) {
+    return refuse_ended(microvm_id);
+  }
+  if (const auto forkable = task->check_copyable(); !forkable) {
+    return tl::unexpected(forkable.error());
+  }
+  auto children = new_children(*source, request);
+  if (!children) {
+    return tl::unexpected(children.error());
+  }
+  std::vector<Microvm> records;
+  for (const Child& child : *children) {
+    records.push_back(child.task->published());
+  }
+  const auto abandon = [](const std::vector<Child>& given_up) {
+    for (const Child& child : given_up) {
+      child.task->abandon({"The MicroVM's parent could not be saved, so that there is nothing to go on from.",
+                           "FORK_FAILED"});
+    }
+  };
+  const std::filesystem::path directory = checkpoints_directory(world.data_directory) / ("fork-" + make_uuid());
+  auto launch = [&host = world.host, directory, abandon, planned = *children](
+                    const Result<host::CheckpointResult>& saved) {
+    if (!saved) {
+      abandon(planned);
+      return;
+    }
+    // Removed when the last child has been launched.
+    const auto state = std::make_shared<const SavedState>(directory, [&host, directory] {
+      if (const Status removed = host.remove_checkpoint(directory); !removed) {
+        log::error("a fork's files could not be removed", {{"error", removed.error().message()}});
+      }
+    });
+    for (const Child& child : planned) {
+      LaunchJob job = child.job;
+      job.request.checkpoint = directory;
+      job.saved_state = state;
+      child.task->launch(std::move(job));
+    }
+  };
+  host::CheckpointRequest wanted;
+  wanted.microvm_id = microvm_id;
+  wanted.destination = directory;
+  wanted.durable = false;
+  if (const auto accepted = task->save(std::move(wanted), std::move(launch)); !accepted) {
+    abandon(*children);  // it ended since it was looked at
+    return tl::unexpected(accepted.error());
+  }
+  return records;
+}
+
+Answer<std::vector<Microvm>> Microvms::fork(const std::string& account,
+                                            const std::string& microvm_id,
+                                            const ForkRequest& request) {
+  return implementation_->fork(account, microvm_id, request);
+}
+
+Answer<std::vector<Microvm>> Microvms::launch_from(const Microvm& source,
+                                                   const std::shared_ptr<const SavedState>& checkpoint,
+                                                   const ForkRequest& request) {
+  return implementation_->launch_from(source, checkpoint, request);
+}
+
+Answer<void> Microvms::save(host::CheckpointRequest request,
+                            std::function<void(const Result<host::CheckpointResult>&)> done) {
+  const auto task = implementation_->task_of(request.microvm_id);
+  return task ? task->save(std::move(request), std::move(done)) : refuse_ended(request.microvm_id);
+}
+
+Answer<void> Microvms::rollback(const std::string& microvm_id,
+                                std::shared_ptr<const SavedState> checkpoint,
+                                std::function<void(const Status&)> done) {
+  const auto task = implementation_->task_of(microvm_id);
+  return task ? task->rollback(std::move(checkpoint), std::move(done)) : refuse_ended(microvm_id);
+}
+
+}  // namespace dormouse::control

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Inside of Microvms: microvms.cc launches, lists and changes, microvms_fork.cc makes VMs of others.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/identifiers.h"
+#include "control/live_microvms.h"
+#include "control/memory_budget.h"
+#include "control/microvm_task.h"
+#include "control/microvms.h"
+#include "control/timers.h"
+#include "control/world.h"
+#include "os/worker_pool.h"
+
+namespace dormouse::control {
+
+class Microvms::Implementation {
+ public:
+  Implementation(World& world, Images& images);
+
+  Answer<Microvm> run(const std::string& account, const RunRequest& request, const std::string& digest);
+  Answer<std::optional<Microvm>> replay(const std::string& account,
+                                        const RunRequest& request,
+                                        const std::string& digest);
+  Answer<Microvm> find(const std::string& account, const std::string& microvm_id) const;
+  Answer<void> change(const std::string& account,
+                      const std::string& microvm_id,
+                      Answer<void> (MicrovmTask::*action)(),
+                      bool accept_ended);
+  Answer<std::vector<Microvm>> fork(const std::string& account,
+                                    const std::string& microvm_id,
+                                    const ForkRequest& request);
+  Answer<std::vector<Microvm>> launch_from(const Microvm& source,
+                                           const std::shared_ptr<const SavedState>& checkpoint,
+                                           const ForkRequest& request);
+  std::shared_ptr<MicrovmTask> task_of(const std::string& microvm_id) const { return live->find(microvm_id); }
+  void start(const std::vector<host::RecoveredVm>& found);
+  void stop();
+
+  World& world;
+  Images& images;
+  const std::shared_ptr<LiveMicrovms> live = std::make_shared<LiveMicrovms>();
+  std::function<void(const Microvm&)> observer;  // constant after start
+
+ private:
+  // VMs that are about to be launched, each with what to.
+  struct Child {
+    std::shared_ptr<MicrovmTask> task;
+    LaunchJob job;
+  };
+  Answer<void> check_capacity(const host::MachineSize& size) const;
+  std::string new_endpoint(const std::string& endpoint_id) const;
+  Answer<void> admit(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const;
+  Answer<std::vector<Child>> new_children(const Microvm& source, const ForkRequest& request);
+  Answer<Microvm> new_record(const Caller& caller, const RunRequest& request, const ImageVersion& version) const;
+  void sweep();
+  void plan_sweep();
+  void plan_relief();
+
+  Timers timers_;
+  os::WorkerPool events_;
+  os::WorkerPool arrivals_;
+  os::WorkerPool departures_;
+  MemoryBudget memory_;
+  MicrovmServices services_;
+};
+
+tl::unexpected<ServiceError> microvm_not_found(const std::string& microvm_id);
+tl::unexpected<ServiceError> refuse_ended(const std::string& microvm_id);
+tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version);
+
+}  // namespace dormouse::control
