@@ -52,6 +52,7 @@ net::Response too_large(const net::RequestHead& head) {
 Backend backend_of(const Api::Parts& parts, PageTokens& pages, control::RateLimiter& rates, const std::string& region) {
   return {parts.images,
           parts.microvms,
+          parts.checkpoints,
           parts.connectors,
           parts.accounts,
           parts.roles,

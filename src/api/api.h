@@ -16,6 +16,7 @@
 #include "aws/sigv4.h"
 #include "base/clock.h"
 #include "control/accounts.h"
+#include "control/checkpoints.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
@@ -42,6 +43,7 @@ class Api final : public net::Handler {
   struct Parts {
     control::Images& images;
     control::Microvms& microvms;
+    control::Checkpoints& checkpoints;
     control::NetworkConnectors& connectors;
     control::Accounts& accounts;
     control::Roles& roles;

@@ -96,6 +96,9 @@ Members describe_microvm(Backend& backend, const Call& call) {
     members["isolationReason"] = microvm->isolation_reason;
   }
   members["resumes"] = microvm->resumes;
+  if (microvm->parent_microvm_id) {
+    members["parentMicrovmId"] = *microvm->parent_microvm_id;
+  }
   if (microvm->exit) {
     members["exit"] = exit_members(*microvm->exit);
   }

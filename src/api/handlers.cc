@@ -64,6 +64,13 @@ constexpr std::pair<std::string_view, Handler> kHandlers[] = {
     {"ListAttachedRolePolicies", list_attached_role_policies},
     {"AssumeRole", assume_role},
     {"GetCallerIdentity", get_caller_identity},
+    {"ForkMicrovm", fork_microvm},
+    {"RollbackMicrovm", rollback_microvm},
+    {"CreateCheckpoint", create_checkpoint},
+    {"ListCheckpoints", list_checkpoints},
+    {"GetCheckpoint", get_checkpoint},
+    {"DeleteCheckpoint", delete_checkpoint},
+    {"ForkCheckpoint", fork_checkpoint},
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "aws/credentials.h"
 #include "base/clock.h"
 #include "control/accounts.h"
+#include "control/checkpoints.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
@@ -29,6 +30,7 @@ namespace dormouse::api {
 struct Backend {
   control::Images& images;
   control::Microvms& microvms;
+  control::Checkpoints& checkpoints;
   control::NetworkConnectors& connectors;
   control::Accounts& accounts;
   control::Roles& roles;
@@ -114,5 +116,13 @@ control::Answer<boost::json::object> detach_role_policy(Backend& backend, const 
 control::Answer<boost::json::object> list_attached_role_policies(Backend& backend, const Call& call);
 control::Answer<boost::json::object> assume_role(Backend& backend, const Call& call);
 control::Answer<boost::json::object> get_caller_identity(Backend& backend, const Call& call);
+
+control::Answer<boost::json::object> fork_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> rollback_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> create_checkpoint(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_checkpoints(Backend& backend, const Call& call);
+control::Answer<boost::json::object> get_checkpoint(Backend& backend, const Call& call);
+control::Answer<boost::json::object> delete_checkpoint(Backend& backend, const Call& call);
+control::Answer<boost::json::object> fork_checkpoint(Backend& backend, const Call& call);
 
 }  // namespace dormouse::api

@@ -155,6 +155,27 @@ control::ImageSpecification image_specification(const json::object& input) {
   return specification;
 }
 
+std::optional<control::IdlePolicy> optional_policy(const json::object& input) {
+  const json::object* const policy = optional_object(input, "idlePolicy");
+  if (policy == nullptr) {
+    return std::nullopt;
+  }
+  return control::IdlePolicy{
+      static_cast<int>(policy->at("maxIdleDurationSeconds").as_int64()),
+      static_cast<int>(policy->at("suspendedDurationSeconds").as_int64()),
+      policy->at("autoResumeEnabled").as_bool(),
+  };
+}
+
+control::ForkRequest fork_request(const json::object& input) {
+  control::ForkRequest request;
+  request.count = optional_number(input, "count").value_or(1);
+  request.idle_policy = optional_policy(input);
+  request.maximum_duration_seconds = optional_number(input, "maximumDurationInSeconds");
+  request.run_hook_payload = optional_text(input, "runHookPayload");
+  return request;
+}
+
 control::RunRequest run_request(const json::object& input) {
   control::RunRequest request;
   request.image_identifier = required_text(input, "imageIdentifier");
@@ -162,13 +183,7 @@ control::RunRequest run_request(const json::object& input) {
   request.ingress_network_connectors = optional_texts(input, "ingressNetworkConnectors");
   request.egress_network_connectors = optional_texts(input, "egressNetworkConnectors");
   request.execution_role_arn = optional_text(input, "executionRoleArn");
-  if (const json::object* policy = optional_object(input, "idlePolicy")) {
-    request.idle_policy = control::IdlePolicy{
-        static_cast<int>(policy->at("maxIdleDurationSeconds").as_int64()),
-        static_cast<int>(policy->at("suspendedDurationSeconds").as_int64()),
-        policy->at("autoResumeEnabled").as_bool(),
-    };
-  }
+  request.idle_policy = optional_policy(input);
   request.logging = optional_logging(input);
   request.run_hook_payload = optional_text(input, "runHookPayload");
   request.maximum_duration_seconds = optional_number(input, "maximumDurationInSeconds");

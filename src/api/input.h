@@ -24,6 +24,7 @@ std::optional<std::map<std::string, std::string>> optional_text_map(const boost:
 
 control::ImageSpecification image_specification(const boost::json::object& input);
 control::RunRequest run_request(const boost::json::object& input);
+control::ForkRequest fork_request(const boost::json::object& input);
 
 // SHA-256 over the members in a canonical form, without the client token: what "the same request" means for idempotency.
 std::string request_digest(const boost::json::object& input);

@@ -19,6 +19,17 @@ inline constexpr Shape kClientToken = text("ClientTokenString", 1, 128);
 inline constexpr Shape kMaxResults = number("MaxResultsInteger", 1, 50);
 inline constexpr Shape kNetworkConnector = text("NetworkConnector", 1, 2048);
 
+inline constexpr Shape kRunHookPayload = secret("RunHookPayload", 0, 4096, LengthUnit::kBytes);
+inline constexpr Shape kMaximumDuration = number("MaximumDurationInSecondsInteger", 1, 28'800);
+inline constexpr Shape kMaxIdleDuration = number("IdlePolicyMaxIdleDurationSecondsInteger", 60, 28'800);
+inline constexpr Shape kSuspendedDuration = number("IdlePolicySuspendedDurationSecondsInteger", 0);
+inline constexpr Member kIdlePolicyMembers[] = {
+    {"maxIdleDurationSeconds", &kMaxIdleDuration, kRequired},
+    {"suspendedDurationSeconds", &kSuspendedDuration, kRequired},
+    {"autoResumeEnabled", &kBoolean, kRequired},
+};
+inline constexpr Shape kIdlePolicy = structure("IdlePolicy", kIdlePolicyMembers);
+
 inline constexpr Shape kLogGroup = text("CloudWatchLoggingLogGroupString", 1, 512, "[a-zA-Z0-9_\\-/.#]+");
 inline constexpr Shape kLogStream = text("CloudWatchLoggingLogStreamString", 1, 512, "[^:*]*");
 inline constexpr Member kCloudWatchMembers[] = {

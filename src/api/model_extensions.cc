@@ -4,6 +4,7 @@
 // those of lambda-microvms.
 
 #include "api/microvm_shapes.h"
+#include "control/records.h"
 
 namespace dormouse::api {
 namespace {
@@ -91,10 +92,121 @@ constexpr Member kMicrovmDescriptionMembers[] = {
     {"isolation", &kString},
     {"isolationReason", &kString},
     {"resumes", &kInteger, kRequired},
+    {"parentMicrovmId", &kString},
     {"exit", &kExit},
     {"lastOutput", &kString},
 };
 constexpr Shape kMicrovmDescription = structure("DescribeMicrovmResponse", kMicrovmDescriptionMembers);
+
+// --- forks and checkpoints ---
+
+constexpr Shape kForkCount = number("ForkCount", 1, control::ForkRequest::kCountMax);
+constexpr Shape kCheckpointIdentifier = text("CheckpointIdentifier", 1, 256);
+constexpr Shape kCheckpointName = text("CheckpointName", 1, 64, "[a-zA-Z0-9-_]+");
+
+constexpr Member kForkMembers[] = {
+    {"microvmIdentifier", &kMicrovmIdentifier, kRequired, kLabel},
+    {"count", &kForkCount, kOptional, kBody, {}, "1"},
+    {"idlePolicy", &kIdlePolicy},
+    {"maximumDurationInSeconds", &kMaximumDuration},
+    {"runHookPayload", &kRunHookPayload},
+};
+constexpr Shape kFork = structure("ForkMicrovmRequest", kForkMembers);
+constexpr Member kForkCheckpointMembers[] = {
+    {"checkpointIdentifier", &kCheckpointIdentifier, kRequired, kLabel},
+    {"count", &kForkCount, kOptional, kBody, {}, "1"},
+    {"idlePolicy", &kIdlePolicy},
+    {"maximumDurationInSeconds", &kMaximumDuration},
+    {"runHookPayload", &kRunHookPayload},
+};
+constexpr Shape kForkCheckpoint = structure("ForkCheckpointRequest", kForkCheckpointMembers);
+constexpr Member kChildMembers[] = {
+    {"microvmId", &kString, kRequired},
+    {"parentMicrovmId", &kString, kRequired},
+    {"state", &kString, kRequired},
+    {"stateReason", &kString},
+    {"terminationReasonCode", &kString},
+    {"endpoint", &kString, kRequired},
+    {"imageArn", &kString, kRequired},
+    {"imageVersion", &kString, kRequired},
+    {"maximumDurationInSeconds", &kInteger, kRequired},
+    {"startedAt", &kTimestamp, kRequired},
+    {"terminatedAt", &kTimestamp},
+    {"executionRoleArn", &kString},
+    {"idlePolicy", &kPolicy},
+    {"ingressNetworkConnectors", &kTexts, kRequired},
+    {"egressNetworkConnectors", &kTexts, kRequired},
+};
+constexpr Shape kChild = structure("ForkedMicrovm", kChildMembers);
+constexpr Shape kChildren = list("ForkedMicrovmList", kChild);
+constexpr Member kForkedMembers[] = {
+    {"items", &kChildren, kRequired},
+};
+constexpr Shape kForked = structure("ForkMicrovmResponse", kForkedMembers);
+
+constexpr Member kCreateCheckpointMembers[] = {
+    {"microvmIdentifier", &kMicrovmIdentifier, kRequired, kLabel},
+    {"name", &kCheckpointName},
+};
+constexpr Shape kCreateCheckpoint = structure("CreateCheckpointRequest", kCreateCheckpointMembers);
+constexpr Member kCheckpointMembers[] = {
+    {"checkpointId", &kString, kRequired},
+    {"name", &kString},
+    {"microvmId", &kString, kRequired},
+    {"imageArn", &kString, kRequired},
+    {"imageVersion", &kString, kRequired},
+    {"sizeInBytes", &kLong, kRequired},
+    {"createdAt", &kTimestamp, kRequired},
+};
+constexpr Shape kCheckpoint = structure("Checkpoint", kCheckpointMembers);
+constexpr Shape kCheckpoints = list("CheckpointList", kCheckpoint);
+constexpr Member kListCheckpointsMembers[] = {
+    {"maxResults", &kMaxResults, kOptional, kQuery, {}, "50"},
+    {"nextToken", &kString, kOptional, kQuery},
+    {"microvmIdentifier", &kMicrovmIdentifier, kOptional, kQuery},
+};
+constexpr Shape kListCheckpoints = structure("ListCheckpointsRequest", kListCheckpointsMembers);
+constexpr Member kListedCheckpointsMembers[] = {
+    {"items", &kCheckpoints, kRequired},
+    {"nextToken", &kString},
+};
+constexpr Shape kListedCheckpoints = structure("ListCheckpointsResponse", kListedCheckpointsMembers);
+constexpr Member kIdentifyCheckpointMembers[] = {
+    {"checkpointIdentifier", &kCheckpointIdentifier, kRequired, kLabel},
+};
+constexpr Shape kIdentifyCheckpoint = structure("CheckpointIdentifierRequest", kIdentifyCheckpointMembers);
+constexpr Member kRollbackMembers[] = {
+    {"microvmIdentifier", &kMicrovmIdentifier, kRequired, kLabel},
+    {"checkpointIdentifier", &kCheckpointIdentifier, kRequired},
+};
+constexpr Shape kRollback = structure("RollbackMicrovmRequest", kRollbackMembers);
+constexpr Shape kNothing = structure("EmptyResponse");
+
+constexpr std::string_view kForkCheckpointErrors[] = {
+    "AccessDeniedException",
+    "InsufficientCapacityException",
+    "InternalServerException",
+    "ResourceNotFoundException",
+    "ServiceQuotaExceededException",
+    "ThrottlingException",
+    "ValidationException",
+};
+constexpr std::string_view kRollbackErrors[] = {
+    "AccessDeniedException",
+    "ConflictException",
+    "InsufficientCapacityException",
+    "InternalServerException",
+    "ResourceNotFoundException",
+    "ThrottlingException",
+    "ValidationException",
+};
+
+constexpr std::string_view kForkPath = "/dormouse/2026-11-01/microvms/{microvmIdentifier}/fork";
+constexpr std::string_view kRollbackPath = "/dormouse/2026-11-01/microvms/{microvmIdentifier}/rollback";
+constexpr std::string_view kMakePath = "/dormouse/2026-11-01/microvms/{microvmIdentifier}/checkpoints";
+constexpr std::string_view kCheckpointsPath = "/dormouse/2026-11-01/checkpoints";
+constexpr std::string_view kCheckpointPath = "/dormouse/2026-11-01/checkpoints/{checkpointIdentifier}";
+constexpr std::string_view kForkCheckpointPath = "/dormouse/2026-11-01/checkpoints/{checkpointIdentifier}/fork";
 
 constexpr std::string_view kBuildPath =
     "/dormouse/2026-11-01/images/{imageIdentifier}/versions/{imageVersion}/builds/{buildId}";
@@ -107,6 +219,15 @@ constexpr Operation kOperations[] = {
     {"GetBuildLog", "GET", kLogPath, 200, &kLog, &kLogPiece, kFindErrors, &kProtocol},
     {"DescribeBuild", "GET", kBuildPath, 200, &kBuild, &kBuildDescription, kFindErrors, &kProtocol},
     {"DescribeMicrovm", "GET", kMicrovmPath, 200, &kMicrovm, &kMicrovmDescription, kFindErrors, &kProtocol},
+    {"ForkMicrovm", "POST", kForkPath, 200, &kFork, &kForked, kRunErrors, &kProtocol},
+    {"RollbackMicrovm", "POST", kRollbackPath, 200, &kRollback, &kNothing, kRollbackErrors, &kProtocol},
+    {"CreateCheckpoint", "POST", kMakePath, 200, &kCreateCheckpoint, &kCheckpoint, kRunErrors, &kProtocol},
+    {"ListCheckpoints", "GET", kCheckpointsPath, 200, &kListCheckpoints, &kListedCheckpoints, kCommonErrors,
+     &kProtocol},
+    {"GetCheckpoint", "GET", kCheckpointPath, 200, &kIdentifyCheckpoint, &kCheckpoint, kFindErrors, &kProtocol},
+    {"DeleteCheckpoint", "DELETE", kCheckpointPath, 200, &kIdentifyCheckpoint, &kNothing, kChangeErrors, &kProtocol},
+    {"ForkCheckpoint", "POST", kForkCheckpointPath, 200, &kForkCheckpoint, &kForked, kForkCheckpointErrors,
+     &kProtocol},
 };
 // clang-format on
 

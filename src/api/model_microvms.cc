@@ -15,17 +15,6 @@ constexpr Shape kMicrovmState = enumeration("MicrovmState", kMicrovmStates);
 constexpr Shape kMicrovmImageArn =
     text("MicrovmImageArn", 20, 2048, "arn:[a-z0-9-]+:lambda:[a-z0-9-]*:[a-z0-9]*:microvm-image:.+");
 constexpr Shape kNetworkConnectorList = list("NetworkConnectorList", kNetworkConnector, 0, 10);
-constexpr Shape kRunHookPayload = secret("RunHookPayload", 0, 4096, LengthUnit::kBytes);
-constexpr Shape kMaximumDuration = number("MaximumDurationInSecondsInteger", 1, 28'800);
-constexpr Shape kMaxIdleDuration = number("IdlePolicyMaxIdleDurationSecondsInteger", 60, 28'800);
-constexpr Shape kSuspendedDuration = number("IdlePolicySuspendedDurationSecondsInteger", 0);
-
-constexpr Member kIdlePolicyMembers[] = {
-    {"maxIdleDurationSeconds", &kMaxIdleDuration, kRequired},
-    {"suspendedDurationSeconds", &kSuspendedDuration, kRequired},
-    {"autoResumeEnabled", &kBoolean, kRequired},
-};
-constexpr Shape kIdlePolicy = structure("IdlePolicy", kIdlePolicyMembers);
 
 // --- RunMicrovm, GetMicrovm ---
 

@@ -64,6 +64,7 @@ Api::Options completed(Api::Options options) {
 TestWorld::TestWorld(const control::Quotas& quotas, Api::Options options)
     : api({*control.images,
            *control.microvms,
+           *control.checkpoints,
            *control.connectors,
            *control.accounts,
            *control.roles,

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "control/accounts.h"
 #include "control/callers.h"
+#include "control/checkpoints.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
@@ -169,6 +170,7 @@ struct Daemon::Parts {
   std::unique_ptr<control::NetworkConnectors> connectors;
   std::unique_ptr<control::Images> images;
   std::unique_ptr<control::Microvms> microvms;
+  std::unique_ptr<control::Checkpoints> checkpoints;
   std::unique_ptr<os::WorkerPool> api_workers;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<proxy::MicrovmsBackend> backend;
@@ -247,8 +249,10 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   connectors = std::make_unique<control::NetworkConnectors>(*world);
   images = std::make_unique<control::Images>(*world);
   microvms = std::make_unique<control::Microvms>(*world, *images);
+  checkpoints = std::make_unique<control::Checkpoints>(*world, *images, *microvms);
   DM_ASSIGN(const std::vector<host::RecoveredVm> found, host->recover(context), "find VMs of an earlier daemon");
   connectors->start();
+  checkpoints->start();
   images->start();
   microvms->start(found);
   return {};
@@ -258,6 +262,7 @@ Status Daemon::Parts::listen(const Options& options) {
   api_workers = std::make_unique<os::WorkerPool>(os::WorkerPool::Options{});
   api::Api::Parts parts{*images,
                         *microvms,
+                        *checkpoints,
                         *connectors,
                         *accounts,
                         *roles,

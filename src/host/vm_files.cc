@@ -12,6 +12,7 @@
 
 #include "os/sparse_copy.h"
 #include "snapshot/checksum.h"
+#include "snapshot/guest_memory.h"
 #include "snapshot/sealed_json.h"
 
 namespace dormouse::host {
