@@ -57,6 +57,9 @@ void add_vm_commands(CLI::App& program, Invocation& invocation) {
   add_vm_terminate(*vm, invocation);
   add_vm_curl(*vm, invocation);
   add_vm_token(*vm, invocation);
+  add_vm_fork(*vm, invocation);
+  add_vm_checkpoint(*vm, invocation);
+  add_vm_rollback(*vm, invocation);
 }
 
 }  // namespace dormouse::cli

@@ -60,5 +60,8 @@ void add_vm_resume(CLI::App& vm, Invocation& invocation);
 void add_vm_terminate(CLI::App& vm, Invocation& invocation);
 void add_vm_curl(CLI::App& vm, Invocation& invocation);
 void add_vm_token(CLI::App& vm, Invocation& invocation);
+void add_vm_fork(CLI::App& vm, Invocation& invocation);
+void add_vm_checkpoint(CLI::App& vm, Invocation& invocation);
+void add_vm_rollback(CLI::App& vm, Invocation& invocation);
 
 }  // namespace dormouse::cli

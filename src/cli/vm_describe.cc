@@ -54,6 +54,7 @@ void show(Terminal& terminal, const json::value& microvm) {
   time("started", "startedAt");
   time("suspended", "suspendedAt");
   time("terminated", "terminatedAt");
+  line("forked from", text_of(microvm, "parentMicrovmId"));
   line("resumes", text_of(microvm, "resumes"));
   if (const json::value* policy = member_of(microvm, "idlePolicy")) {
     line("idle policy",

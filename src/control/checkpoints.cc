@@ -229,10 +229,7 @@ Answer<Checkpoint> Checkpoints::create(const std::string& account,
                  : refuse(ServiceErrorKind::kInternalServer, "The daemon is stopping; try again when it is back.");
   }
   checkpoint.bytes = bytes_in(directory_of(checkpoint.checkpoint_id));
-  log::info("checkpoint",
-            {{"id", checkpoint.checkpoint_id},
-             {"microvm", microvm_id},
-             {"stood_still_us", std::to_string((*saved)->stood_still.count())}});
+  log::info("checkpoint", {{"id", checkpoint.checkpoint_id}, {"microvm", microvm_id}});
   const std::lock_guard lock(mutex_);
   reserved_.erase(checkpoint.checkpoint_id);
   entries_.emplace(checkpoint.checkpoint_id, Entry{checkpoint, {}});

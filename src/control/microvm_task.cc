@@ -544,8 +544,13 @@ void MicrovmTask::start_save() {
       },
       [this, done = save.done](const Outcome& outcome) {
         finished(Effect::kSave, up_);
-        if (!outcome) {
-          log::warning("a microvm's state could not be saved", {{"microvm", id_}, {"error", outcome.error().message()}});
+        if (outcome) {
+          log::info("a microvm was saved",
+                    {{"microvm", id_},
+                     {"bytes", std::to_string(outcome->bytes_written)},
+                     {"stood_still_us", std::to_string(outcome->stood_still.count())}});
+        } else {
+          log::warning("a microvm could not be saved", {{"microvm", id_}, {"error", outcome.error().message()}});
         }
         done(outcome);
       });

@@ -9,6 +9,7 @@ import json
 import pathlib
 import ssl
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -28,6 +29,15 @@ WAKES = {"maxIdleDurationSeconds": 3600, "suspendedDurationSeconds": 3600, "auto
 
 class BuildFailed(Exception):
     pass
+
+
+class Refused(Exception):
+    """What one of Dormouse's own operations answered instead of a success."""
+
+    def __init__(self, status, message):
+        super().__init__(f"{status}: {message}")
+        self.status = status
+        self.message = message
 
 
 class Ended(Exception):
@@ -122,16 +132,20 @@ class Machine:
             time.sleep(0.02)
         raise TimeoutError(f"{arn} is not built after {seconds} s")
 
-    def extension(self, path):
-        """GET of one of Dormouse's own routes, signed like any other request."""
-        request = botocore.awsrequest.AWSRequest("GET", self.daemon.url + path)
+    def extension(self, path, method="GET", value=None, timeout=120):
+        """The answer of one of Dormouse's own routes, signed like any other request; Refused when it is no success."""
+        body = None if value is None else json.dumps(value).encode()
+        headers = {"Content-Type": "application/json"} if body else {}
+        request = botocore.awsrequest.AWSRequest(method, self.daemon.url + path, data=body, headers=headers)
         credentials = self.session.get_credentials().get_frozen_credentials()
         botocore.auth.SigV4Auth(credentials, "lambda", self.daemon.region).add_auth(request)
         prepared = request.prepare()
-        with urllib.request.urlopen(
-            urllib.request.Request(prepared.url, headers=dict(prepared.headers)), timeout=60
-        ) as answer:
-            return json.load(answer)
+        asked = urllib.request.Request(prepared.url, data=body, headers=dict(prepared.headers), method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise Refused(error.code, json.load(error).get("message", "")) from error
 
     def build(self, arn, version="1.0"):
         """The record of the version's only build."""
@@ -207,6 +221,29 @@ class Vm:
         self.machine.microvms.terminate_microvm(microvmIdentifier=self.id)
         if wait:
             self.wait_for("TERMINATED")
+
+    def fork(self, count=1, wait=True, **more):
+        """VMs that go on from what this one is."""
+        path = f"/dormouse/2026-11-01/microvms/{self.id}/fork"
+        answer = self.machine.extension(path, "POST", {"count": count} | more)
+        children = [Vm(self.machine, record) for record in answer["items"]]
+        if wait:
+            for child in children:
+                child.wait_for("RUNNING")
+        return children
+
+    def checkpoint(self, name=None):
+        """The record of a checkpoint of it, made now."""
+        value = {"name": name} if name else {}
+        return self.machine.extension(f"/dormouse/2026-11-01/microvms/{self.id}/checkpoints", "POST", value)
+
+    def rollback(self, checkpoint, wait=True):
+        """Goes back to one of its checkpoints, by id or name."""
+        state = self.state()
+        value = {"checkpointIdentifier": checkpoint}
+        self.machine.extension(f"/dormouse/2026-11-01/microvms/{self.id}/rollback", "POST", value)
+        if wait:
+            self.wait_for(state)
 
     def token(self, ports=({"allPorts": {}},), minutes=30):
         answer = self.machine.microvms.create_microvm_auth_token(

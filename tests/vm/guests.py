@@ -147,7 +147,7 @@ def descriptors(daemon):
 
 def files(daemon):
     found = set()
-    for pattern in ("builds/*", "microvms/*", "images/*/*"):
+    for pattern in ("builds/*", "microvms/*", "images/*/*", "checkpoints/*"):
         found |= {str(path.relative_to(daemon.data_dir)) for path in daemon.data_dir.glob(pattern)}
     return found
 

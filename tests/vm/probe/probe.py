@@ -72,6 +72,7 @@ class Hooks(Handler):
         status = 200
         if hook == "run":
             scope["payload"] = payload = value["runHookPayload"]
+            scope["run_body"] = value
             if payload == "hang":
                 threading.Event().wait()
             if payload and payload.startswith("status "):
