@@ -58,19 +58,18 @@ Members nothing(const control::Answer<void>& answer) {
 }  // namespace
 
 Members fork_microvm(Backend& backend, const Call& call) {
-  return children(
-      backend.microvms.fork(call.account, required_text(call.input, "microvmIdentifier"), fork_request(call.input)));
+  return children(backend.microvms.fork_microvm(
+      call.account, required_text(call.input, "microvmIdentifier"), fork_request(call.input)));
 }
 
 Members fork_checkpoint(Backend& backend, const Call& call) {
-  return children(backend.checkpoints.fork(
+  return children(backend.checkpoints.fork_checkpoint(
       call.account, required_text(call.input, "checkpointIdentifier"), fork_request(call.input)));
 }
 
 Members rollback_microvm(Backend& backend, const Call& call) {
-  return nothing(backend.checkpoints.rollback(call.account,
-                                              required_text(call.input, "microvmIdentifier"),
-                                              required_text(call.input, "checkpointIdentifier")));
+  return nothing(backend.checkpoints.rollback(
+      call.account, required_text(call.input, "microvmIdentifier"), required_text(call.input, "checkpointIdentifier")));
 }
 
 Members create_checkpoint(Backend& backend, const Call& call) {

@@ -89,9 +89,8 @@ Status remove(const std::vector<std::string>& ids, const Invocation& invocation)
 Status rollback(const Names& names, bool no_wait, Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kPatience);
   DM_ASSIGN(Service service, invocation.connect(), "");
-  DM_ASSIGN(const json::value before,
-            service.call("GET", api_path({"microvms", names.microvm}), {}, nullptr, context),
-            "");
+  DM_ASSIGN(
+      const json::value before, service.call("GET", api_path({"microvms", names.microvm}), {}, nullptr, context), "");
   const json::value body = json::object{{"checkpointIdentifier", names.checkpoint}};
   DM_TRY(service.call("POST", extension_path({"microvms", names.microvm, "rollback"}), {}, &body, context),
          "roll back " + names.microvm);
@@ -100,9 +99,8 @@ Status rollback(const Names& names, bool no_wait, Invocation& invocation) {
   if (!no_wait) {
     DM_ASSIGN(after, wait_for_state(invocation, service, names.microvm, state, context), "roll back");
   }
-  invocation.answer(after, [&] {
-    invocation.terminal.answer(fmt::format("{}  {}", names.microvm, no_wait ? "accepted" : state));
-  });
+  invocation.answer(
+      after, [&] { invocation.terminal.answer(fmt::format("{}  {}", names.microvm, no_wait ? "accepted" : state)); });
   return {};
 }
 
@@ -130,7 +128,8 @@ void add_delete(CLI::App& checkpoint, Invocation& invocation) {
   const auto ids = std::make_shared<std::vector<std::string>>();
   command->add_option("CHECKPOINT", *ids, "checkpoint-...; may be repeated")->required();
   command->footer("Example:\n  dormouse vm checkpoint delete checkpoint-77ab...");
-  command->callback([ids, &invocation] { invocation.action = [ids, &invocation] { return remove(*ids, invocation); }; });
+  command->callback(
+      [ids, &invocation] { invocation.action = [ids, &invocation] { return remove(*ids, invocation); }; });
 }
 
 }  // namespace
@@ -153,7 +152,8 @@ void add_vm_rollback(CLI::App& vm, Invocation& invocation) {
   CLI::App* const command = vm.add_subcommand("rollback", "make a MicroVM what it was at one of its checkpoints");
   const auto names = std::make_shared<Names>();
   const auto no_wait = std::make_shared<bool>(false);
-  command->add_option("MICROVM", names->microvm, "microvm-..., running or suspended, which it then is again")->required();
+  command->add_option("MICROVM", names->microvm, "microvm-..., running or suspended, which it then is again")
+      ->required();
   command->add_option("CHECKPOINT", names->checkpoint, "checkpoint-..., or its name")->required();
   command->add_flag("--no-wait", *no_wait, "return once its state was replaced");
   command->footer("Example:\n  dormouse vm rollback microvm-1f0c... before-migration");

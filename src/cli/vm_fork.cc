@@ -64,7 +64,8 @@ Status run(const Options& options, Invocation& invocation) {
   }
   invocation.answer(json::object{{"microvms", children}}, [&] {
     for (const json::value& child : children) {
-      invocation.terminal.answer(fmt::format("{}  https://{}", text_of(child, "microvmId"), text_of(child, "endpoint")));
+      invocation.terminal.answer(
+          fmt::format("{}  https://{}", text_of(child, "microvmId"), text_of(child, "endpoint")));
     }
   });
   return {};

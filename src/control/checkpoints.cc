@@ -166,13 +166,14 @@ Answer<void> Checkpoints::reserve(const Checkpoint& checkpoint) {
                               *checkpoint.name));
   }
   if (of_microvm >= kPerMicrovmMax || of_account >= kPerAccountMax) {
-    return refuse(ServiceErrorKind::kServiceQuotaExceeded,
-                  fmt::format("The MicroVM {} has {} checkpoints and the account {}; {} and {} are allowed. Delete some.",
-                              checkpoint.source.microvm_id,
-                              of_microvm,
-                              of_account,
-                              kPerMicrovmMax,
-                              kPerAccountMax));
+    return refuse(
+        ServiceErrorKind::kServiceQuotaExceeded,
+        fmt::format("The MicroVM {} has {} checkpoints and the account {}; {} and {} are allowed. Delete some.",
+                    checkpoint.source.microvm_id,
+                    of_microvm,
+                    of_account,
+                    kPerMicrovmMax,
+                    kPerAccountMax));
   }
   reserved_.emplace(checkpoint.checkpoint_id, checkpoint);
   return {};
@@ -314,9 +315,9 @@ std::shared_ptr<const SavedState> Checkpoints::use(Entry& entry) const {
   return state;
 }
 
-Answer<std::vector<Microvm>> Checkpoints::fork(const std::string& account,
-                                               const std::string& checkpoint_id,
-                                               const ForkRequest& request) {
+Answer<std::vector<Microvm>> Checkpoints::fork_checkpoint(const std::string& account,
+                                                          const std::string& checkpoint_id,
+                                                          const ForkRequest& request) {
   Microvm source;
   std::shared_ptr<const SavedState> state;
   {
@@ -354,8 +355,8 @@ Answer<void> Checkpoints::rollback(const std::string& account,
   }
   const auto outcome = std::make_shared<std::promise<Status>>();
   auto future = outcome->get_future();
-  const auto accepted = microvms_.rollback(
-      microvm_id, std::move(state), [outcome](const Status& result) { outcome->set_value(result); });
+  const auto accepted =
+      microvms_.rollback(microvm_id, std::move(state), [outcome](const Status& result) { outcome->set_value(result); });
   if (!accepted) {
     return accepted;
   }

@@ -50,9 +50,9 @@ class Checkpoints {
   Answer<void> remove(const std::string& account, const std::string& checkpoint_id);
 
   // VMs that go on from it, in PENDING.
-  Answer<std::vector<Microvm>> fork(const std::string& account,
-                                    const std::string& checkpoint_id,
-                                    const ForkRequest& request);
+  Answer<std::vector<Microvm>> fork_checkpoint(const std::string& account,
+                                               const std::string& checkpoint_id,
+                                               const ForkRequest& request);
   // The VM becomes what it was. `checkpoint` is the id or the name of one of its own.
   Answer<void> rollback(const std::string& account, const std::string& microvm_id, const std::string& checkpoint);
 
@@ -78,7 +78,7 @@ class Checkpoints {
   Microvms& microvms_;
 
   mutable std::mutex mutex_;
-  Entries entries_;                              // guarded by mutex_; by id
+  Entries entries_;                             // guarded by mutex_; by id
   std::map<std::string, Checkpoint> reserved_;  // guarded by mutex_; being made
 };
 

@@ -24,7 +24,7 @@ using testing::StartsWith;
 class CheckpointsTest : public MicrovmsTest {
  protected:
   std::vector<Microvm> forked(const std::string& id, ForkRequest request = {}) {
-    const auto children = fixture.microvms->fork(kAccount, id, request);
+    const auto children = fixture.microvms->fork_microvm(kAccount, id, request);
     EXPECT_TRUE(children) << children.error().message;
     return children.value_or(std::vector<Microvm>());
   }
@@ -117,7 +117,7 @@ TEST_F(CheckpointsTest, ForkOfAVmThatHasNoStateIsRefusedWithTheState) {
   image_with(std::nullopt);
   host.hold(FakeHost::Call::kLaunch);
   const std::string pending = fixture.run(fixture.run_request()).microvm_id;
-  const auto early = fixture.microvms->fork(kAccount, pending, {});
+  const auto early = fixture.microvms->fork_microvm(kAccount, pending, {});
   ASSERT_FALSE(early);
   EXPECT_EQ(early.error().kind, ServiceErrorKind::kConflict);
   EXPECT_EQ(early.error().message,
@@ -125,10 +125,10 @@ TEST_F(CheckpointsTest, ForkOfAVmThatHasNoStateIsRefusedWithTheState) {
   host.release(FakeHost::Call::kLaunch);
   ASSERT_TRUE(reaches(pending, MicrovmState::kRunning));
   terminate(pending);
-  EXPECT_EQ(refusal(fixture.microvms->fork(kAccount, pending, {})),
+  EXPECT_EQ(refusal(fixture.microvms->fork_microvm(kAccount, pending, {})),
             "The MicroVM " + pending + " has been terminated and its state cannot be changed.");
-  EXPECT_EQ(refusal(fixture.microvms->fork(kAccount, "microvm-x", {})), "MicroVM not found: microvm-x");
-  EXPECT_EQ(refusal(fixture.microvms->fork("111111111111", pending, {})), "MicroVM not found: " + pending);
+  EXPECT_EQ(refusal(fixture.microvms->fork_microvm(kAccount, "microvm-x", {})), "MicroVM not found: microvm-x");
+  EXPECT_EQ(refusal(fixture.microvms->fork_microvm("111111111111", pending, {})), "MicroVM not found: " + pending);
 }
 
 TEST_F(CheckpointsTest, ForkBeyondTheQuotaLaunchesNone) {
@@ -136,7 +136,8 @@ TEST_F(CheckpointsTest, ForkBeyondTheQuotaLaunchesNone) {
   fixture.world->quotas.memory_mib = 4096;
   ForkRequest fork;
   fork.count = 2;
-  EXPECT_THAT(refusal(fixture.microvms->fork(kAccount, parent, fork)), StartsWith("The base maximum allocated memory"));
+  EXPECT_THAT(refusal(fixture.microvms->fork_microvm(kAccount, parent, fork)),
+              StartsWith("The base maximum allocated memory"));
   EXPECT_THAT(forked(parent), SizeIs(1));
 }
 
@@ -197,7 +198,7 @@ TEST_F(CheckpointsTest, CheckpointOutlivesItsVmAndTheDaemonAndIsLaunchedFrom) {
   EXPECT_EQ(found->items[0].name, "before-lunch");
   EXPECT_EQ(found->items[0].created_at, checkpoint.created_at);
   EXPECT_EQ(found->items[0].source.microvm_id, id);
-  const auto children = fixture.checkpoints->fork(kAccount, checkpoint.checkpoint_id, {});
+  const auto children = fixture.checkpoints->fork_checkpoint(kAccount, checkpoint.checkpoint_id, {});
   ASSERT_TRUE(children) << children.error().message;
   EXPECT_TRUE(reaches(children->at(0).microvm_id, MicrovmState::kRunning));
   EXPECT_EQ(children->at(0).parent_microvm_id, id);
@@ -276,7 +277,7 @@ TEST_F(CheckpointsTest, CheckpointIsNotRemovedWhileAVmIsLaunchedFromIt) {
   const std::string id = running_vm();
   const Checkpoint checkpoint = made(id);
   host.hold(FakeHost::Call::kLaunch);
-  const auto children = fixture.checkpoints->fork(kAccount, checkpoint.checkpoint_id, {});
+  const auto children = fixture.checkpoints->fork_checkpoint(kAccount, checkpoint.checkpoint_id, {});
   ASSERT_TRUE(children);
   ASSERT_TRUE(host.wait_for(FakeHost::Call::kLaunch, 2));
   const auto refused = fixture.checkpoints->remove(kAccount, checkpoint.checkpoint_id);
@@ -290,7 +291,7 @@ TEST_F(CheckpointsTest, DamagedCheckpointEndsTheChildWithAReason) {
   const std::string id = running_vm();
   const Checkpoint checkpoint = made(id);
   host.fail_next(FakeHost::Call::kLaunch, ErrorKind::kDataLoss);
-  const auto children = fixture.checkpoints->fork(kAccount, checkpoint.checkpoint_id, {});
+  const auto children = fixture.checkpoints->fork_checkpoint(kAccount, checkpoint.checkpoint_id, {});
   ASSERT_TRUE(children);
   ASSERT_TRUE(reaches(children->at(0).microvm_id, MicrovmState::kTerminated));
   EXPECT_EQ(fixture.get(children->at(0).microvm_id).state_reason,
@@ -311,8 +312,7 @@ TEST_F(CheckpointsTest, RollbackOfARunningVmPutsItToSleepAndWakesItWithItsHook) 
                           MicrovmState::kSuspended,
                           MicrovmState::kRunning));
   EXPECT_EQ(host.count(FakeHost::Call::kSuspend), 0);
-  EXPECT_THAT(host.rollbacks(),
-              ElementsAre(fixture.directory.path() / "checkpoints" / checkpoint.checkpoint_id));
+  EXPECT_THAT(host.rollbacks(), ElementsAre(fixture.directory.path() / "checkpoints" / checkpoint.checkpoint_id));
   ASSERT_THAT(host.hook_calls(), SizeIs(2));
   EXPECT_EQ(host.hook_calls()[1].path, "/aws/lambda-microvms/runtime/v1/resume");
 }

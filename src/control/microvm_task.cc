@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kTerminateRetry{2};
 constexpr int kTerminateAttempts = 5;
 constexpr std::size_t kOutputBytesMax = 64U << 10U;
 constexpr std::size_t kOutputBytesKept = 4U << 10U;  // of a VM that has ended
-constexpr std::size_t kSavesMax = 16;  // that wait for one VM
+constexpr std::size_t kSavesMax = 16;                // that wait for one VM
 
 }  // namespace
 

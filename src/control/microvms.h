@@ -65,9 +65,9 @@ class Microvms {
 
   // As many VMs as asked for that go on from what this one is, in PENDING; it stands still for a moment, later. Refused of
   // one that is PENDING or ended.
-  Answer<std::vector<Microvm>> fork(const std::string& account,
-                                    const std::string& microvm_id,
-                                    const ForkRequest& request);
+  Answer<std::vector<Microvm>> fork_microvm(const std::string& account,
+                                            const std::string& microvm_id,
+                                            const ForkRequest& request);
   // The same from a checkpoint of `source`, whose record may be that of a VM that is gone.
   Answer<std::vector<Microvm>> launch_from(const Microvm& source,
                                            const std::shared_ptr<const SavedState>& checkpoint,

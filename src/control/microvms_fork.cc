@@ -101,9 +101,9 @@ Answer<std::vector<Microvm>> Microvms::Implementation::launch_from(const Microvm
   return records;
 }
 
-Answer<std::vector<Microvm>> Microvms::Implementation::fork(const std::string& account,
-                                                            const std::string& microvm_id,
-                                                            const ForkRequest& request) {
+Answer<std::vector<Microvm>> Microvms::Implementation::fork_microvm(const std::string& account,
+                                                                    const std::string& microvm_id,
+                                                                    const ForkRequest& request) {
   const auto source = find(account, microvm_id);
   if (!source) {
     return tl::unexpected(source.error());
@@ -125,30 +125,30 @@ Answer<std::vector<Microvm>> Microvms::Implementation::fork(const std::string& a
   }
   const auto abandon = [](const std::vector<Child>& given_up) {
     for (const Child& child : given_up) {
-      child.task->abandon({"The MicroVM's parent could not be saved, so that there is nothing to go on from.",
-                           "FORK_FAILED"});
+      child.task->abandon(
+          {"The MicroVM's parent could not be saved, so that there is nothing to go on from.", "FORK_FAILED"});
     }
   };
   const std::filesystem::path directory = checkpoints_directory(world.data_directory) / ("fork-" + make_uuid());
-  auto launch = [&host = world.host, directory, abandon, planned = *children](
-                    const Result<host::CheckpointResult>& saved) {
-    if (!saved) {
-      abandon(planned);
-      return;
-    }
-    // Removed when the last child has been launched.
-    const auto state = std::make_shared<const SavedState>(directory, [&host, directory] {
-      if (const Status removed = host.remove_checkpoint(directory); !removed) {
-        log::error("a fork's files could not be removed", {{"error", removed.error().message()}});
-      }
-    });
-    for (const Child& child : planned) {
-      LaunchJob job = child.job;
-      job.request.checkpoint = directory;
-      job.saved_state = state;
-      child.task->launch(std::move(job));
-    }
-  };
+  auto launch =
+      [&host = world.host, directory, abandon, planned = *children](const Result<host::CheckpointResult>& saved) {
+        if (!saved) {
+          abandon(planned);
+          return;
+        }
+        // Removed when the last child has been launched.
+        const auto state = std::make_shared<const SavedState>(directory, [&host, directory] {
+          if (const Status removed = host.remove_checkpoint(directory); !removed) {
+            log::error("a fork's files could not be removed", {{"error", removed.error().message()}});
+          }
+        });
+        for (const Child& child : planned) {
+          LaunchJob job = child.job;
+          job.request.checkpoint = directory;
+          job.saved_state = state;
+          child.task->launch(std::move(job));
+        }
+      };
   host::CheckpointRequest wanted;
   wanted.microvm_id = microvm_id;
   wanted.destination = directory;
@@ -160,10 +160,10 @@ Answer<std::vector<Microvm>> Microvms::Implementation::fork(const std::string& a
   return records;
 }
 
-Answer<std::vector<Microvm>> Microvms::fork(const std::string& account,
-                                            const std::string& microvm_id,
-                                            const ForkRequest& request) {
-  return implementation_->fork(account, microvm_id, request);
+Answer<std::vector<Microvm>> Microvms::fork_microvm(const std::string& account,
+                                                    const std::string& microvm_id,
+                                                    const ForkRequest& request) {
+  return implementation_->fork_microvm(account, microvm_id, request);
 }
 
 Answer<std::vector<Microvm>> Microvms::launch_from(const Microvm& source,

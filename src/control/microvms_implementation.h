@@ -34,9 +34,9 @@ class Microvms::Implementation {
                       const std::string& microvm_id,
                       Answer<void> (MicrovmTask::*action)(),
                       bool accept_ended);
-  Answer<std::vector<Microvm>> fork(const std::string& account,
-                                    const std::string& microvm_id,
-                                    const ForkRequest& request);
+  Answer<std::vector<Microvm>> fork_microvm(const std::string& account,
+                                            const std::string& microvm_id,
+                                            const ForkRequest& request);
   Answer<std::vector<Microvm>> launch_from(const Microvm& source,
                                            const std::shared_ptr<const SavedState>& checkpoint,
                                            const ForkRequest& request);

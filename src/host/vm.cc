@@ -84,8 +84,8 @@ Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& contex
   const os::Context within = context.traced(obtaining.within());
   if (!ready) {
     context.trace().count_slow_path("no_clone_ahead");
-    auto made = make_clone(
-        support_, id_, files_.directory(), request.snapshot, request.egress, identity_of(id_), within);
+    auto made =
+        make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, identity_of(id_), within);
     obtaining.end(tracing::outcome_of(made));
     return made;
   }

@@ -52,7 +52,10 @@ class Vm {
   Result<SuspendedRecord> save(Guest& guest, const VmFiles& to, std::uint64_t& bytes, const os::Context& context);
   Status load(Guest& guest, const VmFiles& from, const SuspendedRecord& record, const os::Context& context);
   // Fills `to` from the VM that runs, or sleeps.
-  Result<SuspendedRecord> capture(Guest& guest, const VmFiles& to, CheckpointResult& result, const os::Context& context);
+  Result<SuspendedRecord> capture(Guest& guest,
+                                  const VmFiles& to,
+                                  CheckpointResult& result,
+                                  const os::Context& context);
   Result<SuspendedRecord> copy(const VmFiles& to, CheckpointResult& result, const os::Context& context);
   Status attach(const VmRecord& record, const os::Context& context);
   void publish_guest(std::shared_ptr<Guest> guest);

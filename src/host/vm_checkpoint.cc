@@ -52,8 +52,9 @@ Result<SuspendedRecord> Vm::capture(Guest& guest,
     DM_TRY(context.trace().step("stop", [&] { return guest.vmm().stop(context); }), "");
     DM_ASSIGN(SuspendedRecord record, save(guest, to, result.bytes_written, context), "");
     // QEMU flushed it at `stop`.
-    DM_TRY(context.trace().step("copy_disk", [&] { return os::copy_sparsely(files_.overlay(), to.overlay(), context); }),
-           "");
+    DM_TRY(
+        context.trace().step("copy_disk", [&] { return os::copy_sparsely(files_.overlay(), to.overlay(), context); }),
+        "");
     record.output_offset = output_offset;
     return record;
   }();
@@ -93,9 +94,7 @@ Result<CheckpointResult> Vm::checkpoint(const CheckpointRequest& request, const 
   auto made = [&]() -> Status {
     DM_TRY(os::make_directories(to.directory()), "");
     const std::shared_ptr<Guest> running = guest();
-    DM_ASSIGN(SuspendedRecord record,
-              running ? capture(*running, to, result, context) : copy(to, result, context),
-              "");
+    DM_ASSIGN(SuspendedRecord record, running ? capture(*running, to, result, context) : copy(to, result, context), "");
     DM_ASSIGN(const std::uint64_t overlay_bytes, allocated_bytes(to.overlay()), "");
     result.bytes_written += overlay_bytes;
     if (!request.durable) {

@@ -65,20 +65,21 @@ class VmFiles {
   Status publish_suspended(const SuspendedRecord& record) const;  // durable: the VM is suspended when this returns
   // The same with no promise about the host's crash: of a checkpoint that does not outlive the daemon.
   Status write_suspended(const SuspendedRecord& record, os::Durability durability) const;
-  Status consume_suspended() const;  // durable: it is not any more
-  Status sync_state() const;                                      // state and pages
-  Status sum(SuspendedRecord& record) const;                      // its checksums, of the files as they are
-  Status verify(const SuspendedRecord& record) const;             // kDataLoss if they are other files
-  void remove_suspended_files() const;                            // state and pages, once consumed or never published
+  Status consume_suspended() const;                    // durable: it is not any more
+  Status sync_state() const;                           // state and pages
+  Status sum(SuspendedRecord& record) const;           // its checksums, of the files as they are
+  Status verify(const SuspendedRecord& record) const;  // kDataLoss if they are other files
+  void remove_suspended_files() const;                 // state and pages, once consumed or never published
 
   // --- rollback: what a checkpoint held replaces what the VM is, by one rename, and by steps that can be repeated ---
 
   // Copies the checkpoint's files; durable. Nothing has changed yet.
   Status prepare_rollback(const VmFiles& checkpoint, const os::Context& context) const;
-  Status publish_rollback(const SuspendedRecord& record) const;  // durable: from now on the VM is what the checkpoint was
+  Status publish_rollback(
+      const SuspendedRecord& record) const;  // durable: from now on the VM is what the checkpoint was
   bool rollback_is_pending() const;
-  Status finish_rollback() const;   // durable: the VM is suspended. No process may have the overlay open
-  void abandon_rollback() const;    // unless it was published
+  Status finish_rollback() const;  // durable: the VM is suspended. No process may have the overlay open
+  void abandon_rollback() const;   // unless it was published
 
  private:
   std::filesystem::path suspended() const { return directory_ / "suspended.json"; }

@@ -92,8 +92,7 @@ TEST(Request, ChecksTypesAndRanges) {
 }
 
 TEST(Request, ForAnAgentOlderThanAnOptionalMemberHasNoneOfThem) {
-  EXPECT_EQ(*encode_request(Freeze{}),
-            R"({"version":1,"operation":"freeze","sync":false,"drop_caches":false})");
+  EXPECT_EQ(*encode_request(Freeze{}), R"({"version":1,"operation":"freeze","sync":false,"drop_caches":false})");
   EXPECT_EQ(*encode_request(Thaw{}), R"({"version":1,"operation":"thaw"})");
 }
 
@@ -104,8 +103,7 @@ TEST(Request, NamesAMachineByThirtyTwoDigits) {
   };
   EXPECT_EQ(decoding_error(with("0123456789abcdef0123456789abcdef")), "");
   for (const std::string& id : {std::string(32, '0'), std::string(31, 'a'), std::string(32, 'A'), std::string()}) {
-    EXPECT_EQ(decoding_error(with(id)),
-              "request: \"machine_id\" must be 32 lower-case hexadecimal digits, not all 0")
+    EXPECT_EQ(decoding_error(with(id)), "request: \"machine_id\" must be 32 lower-case hexadecimal digits, not all 0")
         << id;
   }
 }

@@ -264,9 +264,9 @@ Result<host::CheckpointResult> FakeHost::checkpoint(const host::CheckpointReques
   }
   DM_TRY(begin(Call::kCheckpoint, &context, "checkpoint"), "");
   DM_TRY(os::make_directories(request.destination), "");
-  DM_TRY(os::publish_file(
-             request.destination / host::kCheckpointRecord, request.record, 0600, os::Durability::kVolatile),
-         "");
+  DM_TRY(
+      os::publish_file(request.destination / host::kCheckpointRecord, request.record, 0600, os::Durability::kVolatile),
+      "");
   return host::CheckpointResult{4096, std::chrono::microseconds(7)};
 }
 
