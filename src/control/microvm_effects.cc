@@ -125,7 +125,7 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
                                                         const os::Context& context) {
   const auto room = memory.take(context.within(kLaunchRoomTimeout));
   if (!room) {
-    return tl::unexpected(launch_ending(room.error()));
+    return tl::unexpected(launch_ending(room.error(), job.saved_state != nullptr));
   }
   auto launched = host.launch(job.request, context);
   if (!launched) {
