@@ -122,7 +122,9 @@ TEST_F(GoldenCheckpointsTest, FullHostsAndAccountsAreSaid) {
   check("ForkMicrovm/not_ready", fork(ours(vm)));
   check("ForkCheckpoint/not_ready", fork(checkpoint));
   world.host().set_not_ready(std::nullopt);
-  world.control.world->quotas.memory_mib = 2048;
+  control::Quotas quotas;
+  quotas.memory_mib = 2048;
+  world.control.world->quotas.set_defaults(quotas);
   check("ForkMicrovm/memory_quota", fork(ours(vm)));
   check("ForkCheckpoint/memory_quota", fork(checkpoint));
   for (std::size_t i = 1; i < control::Checkpoints::kPerMicrovmMax; ++i) {

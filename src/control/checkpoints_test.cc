@@ -133,7 +133,9 @@ TEST_F(CheckpointsTest, ForkOfAVmThatHasNoStateIsRefusedWithTheState) {
 
 TEST_F(CheckpointsTest, ForkBeyondTheQuotaLaunchesNone) {
   const std::string parent = running_vm();
-  fixture.world->quotas.memory_mib = 4096;
+  Quotas quotas;
+  quotas.memory_mib = 4096;
+  fixture.world->quotas.set_defaults(quotas);
   ForkRequest fork;
   fork.count = 2;
   EXPECT_THAT(refusal(fixture.microvms->fork_microvm(kAccount, parent, fork)),
