@@ -109,9 +109,12 @@ TEST_F(CredentialsFileTest, FirstStartMakesAKeyThatLaterStartsRead) {
   const Credential key = made->profile("default").value();
   EXPECT_THAT(key.access_key, ::testing::MatchesRegex("AKIA[A-Z2-7]{16}"));
   EXPECT_EQ(key.secret.size(), 40u);
-  EXPECT_EQ(read->find(key.access_key)->secret, key.secret);
-  EXPECT_EQ(read->find(key.access_key)->account, "000000000000");
-  EXPECT_FALSE(read->find("AKIAOTHER"));
+  const auto found = read->find(key.access_key, "", WallTime());
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->secret, key.secret);
+  EXPECT_EQ(found->account, "000000000000");
+  EXPECT_FALSE(read->find("AKIAOTHER", "", WallTime()));
+  EXPECT_FALSE(read->find(key.access_key, "a session's token", WallTime()));  // the key is of no session
 }
 
 TEST_F(CredentialsFileTest, ErrorsNameFileAndLine) {
