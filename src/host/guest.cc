@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/uuid.h"
 
 namespace dormouse::host {
 namespace {
@@ -31,7 +32,8 @@ std::int64_t unix_time_ns() {
 }  // namespace
 
 Identity identity_of(const std::string& microvm_id) {
-  std::string digits = microvm_id.substr(microvm_id.find('-') + 1);
+  constexpr std::string_view kPrefix = "microvm-";
+  std::string digits = microvm_id.starts_with(kPrefix) ? microvm_id.substr(kPrefix.size()) : make_uuid();
   std::erase(digits, '-');
   return {microvm_id, digits};
 }

@@ -43,7 +43,7 @@ struct Identity {
   std::string hostname;
   std::string machine_id;  // machine-id(5)
 };
-// Of the VM "microvm-<uuid>": its id, and the UUID's digits.
+// Of the VM "microvm-<uuid>": its id, and the UUID's digits. Of one that has another name, as a build's has: random ones.
 Identity identity_of(const std::string& microvm_id);
 
 // A guest that has a process: VMM, network namespace, way out, and the agent inside. Destroying it leaves the process
