@@ -8,6 +8,8 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "api/call_telemetry.h"
+#include "api/metrics_page.h"
 #include "api/operations.h"
 #include "api/refusal.h"
 #include "api/unserved.h"
@@ -61,7 +63,8 @@ Backend backend_of(const Api::Parts& parts, PageTokens& pages, control::RateLimi
           parts.tokens,
           pages,
           parts.clock,
-          region};
+          region,
+          parts.telemetry};
 }
 
 }  // namespace
@@ -70,7 +73,11 @@ Backend backend_of(const Api::Parts& parts, PageTokens& pages, control::RateLimi
 class Api::SignedExchange final : public net::Exchange {
  public:
   SignedExchange(Api& api, const net::RequestHead& head, aws::SignatureCheck check, std::string request_id)
-      : api_(api), head_(head), check_(std::move(check)), request_id_(std::move(request_id)) {}
+      : api_(api),
+        head_(head),
+        check_(std::move(check)),
+        request_id_(std::move(request_id)),
+        told_(api.parts_.telemetry, head, check_.service()) {}
 
   tl::expected<void, net::Response> on_body(std::span<const std::byte> piece) override {
     if (piece.size() > kBodyBytesMax - body_.size()) {
@@ -81,10 +88,10 @@ class Api::SignedExchange final : public net::Exchange {
   }
 
   net::Response finish() override {
-    if (auto checked = check_.check_body(aws::sha256_hex(body_)); !checked) {
-      return with_request_id(auth_response(check_.service(), checked.error(), request_id_), request_id_);
-    }
-    return with_request_id(answer(), request_id_);
+    auto checked = check_.check_body(aws::sha256_hex(body_));
+    net::Response response = checked ? answer() : auth_response(check_.service(), checked.error(), request_id_);
+    told_.answered(response);
+    return with_request_id(std::move(response), request_id_);
   }
 
  private:
@@ -92,13 +99,14 @@ class Api::SignedExchange final : public net::Exchange {
     if (QueryService::serves(check_.service())) {
       return api_.query_.handle({check_.service(), head_.query, body_, check_.caller(), request_id_});
     }
-    return api_.json_.handle({head_.method, head_.path, head_.query, body_, check_.caller(), request_id_});
+    return api_.json_.handle({head_.method, head_.path, head_.query, body_, check_.caller(), request_id_, told_.cause()});
   }
 
   Api& api_;
   const net::RequestHead& head_;
   aws::SignatureCheck check_;
   const std::string request_id_;
+  CallTelemetry told_;
   std::string body_;
 };
 
@@ -116,6 +124,9 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net
   if (head.method == "GET" && head.path == "/healthz") {
     return net::refuse(with_request_id(health(), request_id));
   }
+  if (options_.metrics && parts_.telemetry && head.method == "GET" && head.path == "/metrics") {
+    return net::refuse(with_request_id(metrics_page(*parts_.telemetry), request_id));
+  }
   const auto authorization = aws::parse_authorization(wire_request(head));
   if (!authorization) {
     return net::refuse(with_request_id(auth_response("lambda", authorization.error(), request_id), request_id));
@@ -130,6 +141,7 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net
   }
   auto exchange = begin_signed(head, authorization->scope, request_id);
   if (!exchange) {
+    CallTelemetry(parts_.telemetry, head, service).answered(exchange.error());
     return net::refuse(with_request_id(std::move(exchange).error(), request_id));
   }
   return exchange;

@@ -23,6 +23,7 @@
 #include "control/quotas.h"
 #include "control/roles.h"
 #include "net/http.h"
+#include "telemetry/telemetry.h"
 
 namespace dormouse::api {
 
@@ -32,7 +33,7 @@ namespace dormouse::api {
 //   s3       handed on as it is to `s3`, which verifies signatures itself
 //   iam, sts roles, their sessions, GetCallerIdentity; query protocol
 //   others   an error that names the endpoint variable to set
-//   (none)   GET /healthz; anything else is refused
+//   (none)   GET /healthz, and GET /metrics where it is wished; anything else is refused
 //
 // Signatures are verified before a body is acted on; bodies are at most kBodyBytesMax. Every answer has x-amzn-requestid.
 // Thread-safe, as net::Handler demands; what the constructor is given outlives it.
@@ -53,11 +54,13 @@ class Api final : public net::Handler {
     Clock& clock;
     TokenIssuer& tokens;
     net::Handler& s3;
+    telemetry::Telemetry* telemetry = nullptr;  // none: nothing is measured
   };
   struct Options {
     std::string region = "us-east-1";
     std::string page_token_key;  // secret; empty: a random one, so that page tokens end with the process
     std::int64_t run_hook_payload_bytes_max = 4096;
+    bool metrics = false;  // answers GET /metrics, unsigned
   };
 
   Api(Parts parts, Options options);

@@ -74,6 +74,7 @@ const std::vector<std::pair<const char*, TestRequest>>& plain_requests() {
         {"GetCheckpoint", get(ours + "/checkpoints/checkpoint-absent")},
         {"DeleteCheckpoint", {"DELETE", ours + "/checkpoints/checkpoint-absent", ""}},
         {"ForkCheckpoint", {"POST", ours + "/checkpoints/checkpoint-absent/fork", "{}"}},
+        {"ListTraces", get(ours + "/traces")},
     };
   }();
   return requests;

@@ -71,6 +71,7 @@ constexpr std::pair<std::string_view, Handler> kHandlers[] = {
     {"GetCheckpoint", get_checkpoint},
     {"DeleteCheckpoint", delete_checkpoint},
     {"ForkCheckpoint", fork_checkpoint},
+    {"ListTraces", list_traces},
 };
 
 }  // namespace

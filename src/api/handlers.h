@@ -23,6 +23,7 @@
 #include "control/quotas.h"
 #include "control/roles.h"
 #include "control/service_error.h"
+#include "telemetry/telemetry.h"
 
 namespace dormouse::api {
 
@@ -40,6 +41,7 @@ struct Backend {
   PageTokens& pages;
   Clock& clock;
   std::string region;
+  telemetry::Telemetry* telemetry = nullptr;  // none: nothing is measured, and there are no traces to list
 };
 
 struct Call {
@@ -47,6 +49,7 @@ struct Call {
   const std::string& account;
   const boost::json::object& input;
   const aws::Credential& caller;
+  tracing::Cause cause{};
 };
 
 using Handler = control::Answer<boost::json::object> (*)(Backend& backend, const Call& call);
@@ -92,6 +95,7 @@ control::Answer<boost::json::object> list_tags(Backend& backend, const Call& cal
 control::Answer<boost::json::object> get_build_log(Backend& backend, const Call& call);
 control::Answer<boost::json::object> describe_build(Backend& backend, const Call& call);
 control::Answer<boost::json::object> describe_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> list_traces(Backend& backend, const Call& call);
 
 control::Answer<boost::json::object> create_account(Backend& backend, const Call& call);
 control::Answer<boost::json::object> list_accounts(Backend& backend, const Call& call);

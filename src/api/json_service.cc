@@ -36,7 +36,7 @@ tl::expected<net::Response, Refusal> JsonService::answer(const Request& request)
   if (const auto violations = constraints_.check(*operation.input, *input)) {
     return deny(validation(*violations));
   }
-  const auto output = handler(backend_, Call{operation, request.caller.account, *input, request.caller});
+  const auto output = handler(backend_, Call{operation, request.caller.account, *input, request.caller, request.cause});
   if (!output) {
     return deny(service_refusal(output.error(), operation.protocol->errors));
   }

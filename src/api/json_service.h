@@ -28,6 +28,7 @@ class JsonService {
     std::string_view body;
     const aws::Credential& caller;
     std::string request_id;  // for the log
+    tracing::Cause cause{};
   };
   net::Response handle(const Request& request);
 

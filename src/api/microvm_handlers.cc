@@ -81,7 +81,9 @@ json::object token_members(const std::string& token) {
 }  // namespace
 
 Members run_microvm(Backend& backend, const Call& call) {
-  auto microvm = backend.microvms.run(call.account, run_request(call.input), request_digest(call.input));
+  control::RunRequest request = run_request(call.input);
+  request.cause = call.cause;
+  auto microvm = backend.microvms.run(call.account, request, request_digest(call.input));
   if (!microvm) {
     return tl::unexpected(std::move(microvm).error());
   }
@@ -107,15 +109,15 @@ Members list_microvms(Backend& backend, const Call& call) {
 }
 
 Members suspend_microvm(Backend& backend, const Call& call) {
-  return nothing(backend.microvms.suspend(call.account, required_text(call.input, "microvmIdentifier")));
+  return nothing(backend.microvms.suspend(call.account, required_text(call.input, "microvmIdentifier"), call.cause));
 }
 
 Members resume_microvm(Backend& backend, const Call& call) {
-  return nothing(backend.microvms.resume(call.account, required_text(call.input, "microvmIdentifier")));
+  return nothing(backend.microvms.resume(call.account, required_text(call.input, "microvmIdentifier"), call.cause));
 }
 
 Members terminate_microvm(Backend& backend, const Call& call) {
-  return nothing(backend.microvms.terminate(call.account, required_text(call.input, "microvmIdentifier")));
+  return nothing(backend.microvms.terminate(call.account, required_text(call.input, "microvmIdentifier"), call.cause));
 }
 
 Members create_auth_token(Backend& backend, const Call& call) {

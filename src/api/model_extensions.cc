@@ -208,6 +208,46 @@ constexpr std::string_view kCheckpointsPath = "/dormouse/2026-11-01/checkpoints"
 constexpr std::string_view kCheckpointPath = "/dormouse/2026-11-01/checkpoints/{checkpointIdentifier}";
 constexpr std::string_view kForkCheckpointPath = "/dormouse/2026-11-01/checkpoints/{checkpointIdentifier}/fork";
 
+constexpr std::string_view kTracedOperations[] = {
+    "launch", "suspend", "resume", "wake", "terminate", "build", "checkpoint", "rollback"};
+constexpr Shape kTracedOperation = enumeration("TracedOperation", kTracedOperations);
+constexpr Shape kTraceLimit = number("TraceLimit", 1, 200);
+constexpr Member kTracesMembers[] = {
+    {"operation", &kTracedOperation, kOptional, kQuery},
+    {"limit", &kTraceLimit, kOptional, kQuery, {}, "50"},
+};
+constexpr Shape kTraces = structure("ListTracesRequest", kTracesMembers);
+constexpr Member kSpanMembers[] = {
+    {"name", &kString, kRequired},
+    {"spanId", &kString, kRequired},
+    {"parentSpanId", &kString, kRequired},
+    {"offsetInMicroseconds", &kLong, kRequired},
+    {"durationInMicroseconds", &kLong, kRequired},
+    {"outcome", &kString, kRequired},
+};
+constexpr Shape kSpan = structure("TraceSpan", kSpanMembers);
+constexpr Shape kSpans = list("TraceSpanList", kSpan);
+constexpr Member kTraceMembers[] = {
+    {"operation", &kString, kRequired},
+    {"imageName", &kString, kRequired},
+    {"microvmId", &kString},
+    {"traceId", &kString, kRequired},
+    {"spanId", &kString, kRequired},
+    {"parentSpanId", &kString},
+    {"startedAt", &kTimestamp, kRequired},
+    {"durationInMicroseconds", &kLong, kRequired},
+    {"firstByteInMicroseconds", &kLong},
+    {"outcome", &kString, kRequired},
+    {"spans", &kSpans, kRequired},
+    {"spansLeftOut", &kLong, kRequired},
+};
+constexpr Shape kTrace = structure("Trace", kTraceMembers);
+constexpr Shape kTraceList = list("TraceList", kTrace);
+constexpr Member kTracesPageMembers[] = {
+    {"traces", &kTraceList, kRequired},
+};
+constexpr Shape kTracesPage = structure("ListTracesResponse", kTracesPageMembers);
+
 constexpr std::string_view kBuildPath =
     "/dormouse/2026-11-01/images/{imageIdentifier}/versions/{imageVersion}/builds/{buildId}";
 constexpr std::string_view kLogPath =
@@ -228,6 +268,7 @@ constexpr Operation kOperations[] = {
     {"DeleteCheckpoint", "DELETE", kCheckpointPath, 200, &kIdentifyCheckpoint, &kNothing, kChangeErrors, &kProtocol},
     {"ForkCheckpoint", "POST", kForkCheckpointPath, 200, &kForkCheckpoint, &kForked, kForkCheckpointErrors,
      &kProtocol},
+    {"ListTraces", "GET", "/dormouse/2026-11-01/traces", 200, &kTraces, &kTracesPage, kCommonErrors, &kProtocol},
 };
 // clang-format on
 

@@ -8,16 +8,19 @@ namespace dormouse::control {
 
 class EndpointGate::GateLease final : public Lease {
  public:
-  GateLease(std::shared_ptr<EndpointGate> gate, std::size_t number) : gate_(std::move(gate)), number_(number) {}
+  GateLease(std::shared_ptr<EndpointGate> gate, std::size_t number, Origin origin)
+      : gate_(std::move(gate)), number_(number), origin_(std::move(origin)) {}
   ~GateLease() override { gate_->give_back(number_); }
   GateLease(const GateLease&) = delete;
   GateLease& operator=(const GateLease&) = delete;
 
   void activity() override { gate_->touch(); }
+  Origin origin() const override { return origin_; }
 
  private:
   const std::shared_ptr<EndpointGate> gate_;
   const std::size_t number_;
+  const Origin origin_;
 };
 
 std::shared_ptr<EndpointGate> EndpointGate::create(Clock& clock, std::function<void()> drained) {
@@ -27,36 +30,38 @@ std::shared_ptr<EndpointGate> EndpointGate::create(Clock& clock, std::function<v
 EndpointGate::EndpointGate(Clock& clock, std::function<void()> drained)
     : clock_(clock), drained_(std::move(drained)), last_activity_(clock.steady().time_since_epoch().count()) {}
 
-std::shared_ptr<Lease> EndpointGate::add_lease(std::function<void()> revoked) {
+std::shared_ptr<Lease> EndpointGate::add_lease(std::function<void()> revoked, bool waited) {
   const std::size_t number = ++last_number_;
-  auto lease = std::make_shared<GateLease>(shared_from_this(), number);
+  auto lease = std::make_shared<GateLease>(
+      shared_from_this(), number, Lease::Origin{std::exchange(opened_by_, {}), waited});
   revokers_.emplace(number, std::move(revoked));
   touch();
   return lease;
 }
 
-bool EndpointGate::acquire(std::function<void()> revoked, LeaseHandler handler) {
+bool EndpointGate::acquire(std::function<void()> revoked, LeaseHandler handler, const tracing::Cause& cause) {
   std::shared_ptr<Lease> lease;
   {
     const std::lock_guard lock(mutex_);
     if (!open_) {
-      held_.push_back({std::move(revoked), std::move(handler)});
+      held_.push_back({std::move(revoked), std::move(handler), cause});
       return false;
     }
-    lease = add_lease(std::move(revoked));
+    lease = add_lease(std::move(revoked), false);
   }
   handler(std::move(lease));
   return true;
 }
 
-void EndpointGate::open() {
+void EndpointGate::open(tracing::Trace trace) {
   std::vector<std::pair<LeaseHandler, std::shared_ptr<Lease>>> served;
   {
     const std::lock_guard lock(mutex_);
     open_ = true;
+    opened_by_ = std::move(trace);
     touch();
     for (Held& held : held_) {
-      auto lease = add_lease(std::move(held.revoked));
+      auto lease = add_lease(std::move(held.revoked), true);
       served.emplace_back(std::move(held.handler), std::move(lease));
     }
     held_.clear();
@@ -123,6 +128,11 @@ std::size_t EndpointGate::leases() const {
 std::size_t EndpointGate::held() const {
   const std::lock_guard lock(mutex_);
   return held_.size();
+}
+
+tracing::Cause EndpointGate::first_cause() const {
+  const std::lock_guard lock(mutex_);
+  return held_.empty() ? tracing::Cause() : held_.front().cause;
 }
 
 SteadyTime::duration EndpointGate::idle_for() const {

@@ -27,9 +27,10 @@ class EndpointGate : public std::enable_shared_from_this<EndpointGate> {
   static std::shared_ptr<EndpointGate> create(Clock& clock, std::function<void()> drained);
 
   // True: the request was served at once. False: it is held, and somebody should see to the VM.
-  bool acquire(std::function<void()> revoked, LeaseHandler handler);
+  bool acquire(std::function<void()> revoked, LeaseHandler handler, const tracing::Cause& cause = {});
 
-  void open();  // serves all that are held
+  // Serves all that are held. The first lease from now on has its origin in `trace`.
+  void open(tracing::Trace trace = {});
   // From now on requests are held. Leases go on.
   void close();
   // The same, unless bytes went through within `idle_time`: then it stays open, and false.
@@ -41,6 +42,7 @@ class EndpointGate : public std::enable_shared_from_this<EndpointGate> {
 
   std::size_t leases() const;
   std::size_t held() const;
+  tracing::Cause first_cause() const;  // of the request that is held longest; empty: none is
   SteadyTime::duration idle_for() const;
 
  private:
@@ -48,10 +50,11 @@ class EndpointGate : public std::enable_shared_from_this<EndpointGate> {
   struct Held {
     std::function<void()> revoked;
     LeaseHandler handler;
+    tracing::Cause cause;
   };
 
   EndpointGate(Clock& clock, std::function<void()> drained);
-  std::shared_ptr<Lease> add_lease(std::function<void()> revoked);  // under mutex_
+  std::shared_ptr<Lease> add_lease(std::function<void()> revoked, bool waited);  // under mutex_
   void give_back(std::size_t number);
   void touch();
 
@@ -64,6 +67,7 @@ class EndpointGate : public std::enable_shared_from_this<EndpointGate> {
   std::unordered_map<std::size_t, std::function<void()>> revokers_;  // one a lease; empty once called
   std::size_t last_number_ = 0;
   std::vector<Held> held_;
+  tracing::Trace opened_by_;  // until the first lease takes it
 };
 
 }  // namespace dormouse::control

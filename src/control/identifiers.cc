@@ -62,6 +62,8 @@ std::string image_arn(const Caller& caller, std::string_view name) {
   return fmt::format("arn:aws:lambda:{}:{}:{}{}", caller.region, caller.account, kImagePrefix, name);
 }
 
+std::string image_name_of(std::string_view arn) { return std::string(arn.substr(arn.rfind(':') + 1)); }
+
 Answer<std::string> accept_image_identifier(const Caller& caller,
                                             const std::string& identifier,
                                             ImageOperation operation) {

@@ -20,6 +20,8 @@ struct Caller {
 };
 
 std::string image_arn(const Caller& caller, std::string_view name);
+// The reverse: what is behind the last colon.
+std::string image_name_of(std::string_view arn);
 
 // The image ARN that `identifier` is. Only whole ARNs are accepted, or names of the caller's images where `caller` has it so;
 // operations differ in how they refuse others.

@@ -17,6 +17,7 @@
 #include "control/record_codec.h"
 #include "control/service_failure.h"
 #include "control/tags.h"
+#include "telemetry/telemetry.h"
 
 namespace dormouse::control {
 
@@ -309,9 +310,21 @@ bool Images::Implementation::save(const BuildJob& job, bool with_image) {
   return stored.has_value();
 }
 
+// A phase of a build as the step of a trace: a name that lives for ever.
+static const char* step_name(std::string_view phase) {
+  for (const char* known : {"archive", "container", "application", "snapshot", "validate"}) {
+    if (phase == known) {
+      return known;
+    }
+  }
+  return "other";
+}
+
 void Images::Implementation::build(BuildJob job) {
   const auto deadline = std::chrono::steady_clock::now() + world.build_timeout + kBuildSlack;
-  const os::Context context(stopping_, deadline);
+  const tracing::Trace trace = telemetry::begin(world.telemetry, {"build", job.image.name, job.image.account, ""}, {});
+  tracing::Span step;
+  const os::Context context = os::Context(stopping_, deadline).traced(trace);
   tl::expected<host::BuildResult, host::BuildFailure> result =
       tl::unexpected(host::BuildFailure{kPlatformError, "The daemon stopped before the build began.", std::nullopt});
   if (context.check("build")) {
@@ -322,17 +335,24 @@ void Images::Implementation::build(BuildJob job) {
       save(job, false);
     }
     const auto phase = [&](std::string_view name) {
+      step.succeed();
+      step = trace.span(step_name(name));
       const std::lock_guard lock(mutex_);
       job.build.phase = name;
       save(job, false);
     };
     result = run_build(world, job, phase, context);
+    step.end(tracing::outcome_of(result));
     if (!result && stopping_.cancelled()) {
       result = tl::unexpected(
           host::BuildFailure{kPlatformError, "The daemon stopped while the build was under way.", std::nullopt});
     }
   }
+  if (result) {
+    trace.count_bytes(tracing::Direction::kWritten, result->memory_snapshot_bytes);
+  }
   finish(std::move(job), result);
+  trace.finish(tracing::outcome_of(result));
 }
 
 void Images::Implementation::finish(BuildJob job, const tl::expected<host::BuildResult, host::BuildFailure>& result) {

@@ -17,20 +17,34 @@ constexpr std::chrono::seconds kLaunchRoomTimeout{10};  // to make room in memor
 constexpr std::chrono::seconds kResumeRoomTimeout{45};  // a VM that sleeps can wake here only
 constexpr const char* kPleaseCheck = "Please check your hook endpoint and application logs for more details.";
 
-// Calls one hook. The failure is a sentence; `name` is capitalised as in "Run lifecycle hook ...".
+// A hook in sentences, as in "Run lifecycle hook ...", and as a step.
+struct Hook {
+  std::string_view name;
+  const char* step;
+};
+constexpr Hook kRunHook{"Run", "hook_run"};
+constexpr Hook kSuspendHook{"Suspend", "hook_suspend"};
+constexpr Hook kResumeHook{"Resume", "hook_resume"};
+constexpr Hook kTerminateHook{"Terminate", "hook_terminate"};
+
+// Calls one hook. The failure is a sentence.
 tl::expected<void, std::string> call_hook(host::Host& host,
                                           const std::string& microvm_id,
                                           const Hooks& hooks,
                                           const HookSetting& setting,
-                                          std::string_view name,
+                                          Hook hook,
                                           host::HookCall call,
                                           const os::Context& context) {
+  const std::string_view name = hook.name;
   const auto timeout = runtime_hook_timeout(setting);
   call.port = static_cast<std::uint16_t>(hooks.port.value_or(0));
+  tracing::Span calling = context.trace().span(hook.step);
   const auto answer = host.call_hook(microvm_id, call, context.within(timeout));
   if (answer && answer->status == 200) {
+    calling.succeed();
     return {};
   }
+  calling.end(answer ? tracing::kFailed : tracing::outcome_of(answer));
   if (answer) {
     return tl::unexpected(
         fmt::format("{} lifecycle hook returned HTTP status {}. {}", name, answer->status, kPleaseCheck));
@@ -123,7 +137,8 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
                                                         MemoryBudget& memory,
                                                         const LaunchJob& job,
                                                         const os::Context& context) {
-  const auto room = memory.take(context.within(kLaunchRoomTimeout));
+  const auto room =
+      context.trace().step("memory", [&] { return memory.take(context.within(kLaunchRoomTimeout)); });
   if (!room) {
     return tl::unexpected(launch_ending(room.error(), job.saved_state != nullptr));
   }
@@ -134,7 +149,7 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
   }
   if (job.hooks.run.enabled) {
     const auto told =
-        call_hook(host, job.request.microvm_id, job.hooks, job.hooks.run, "Run", run_hook_call(job), context);
+        call_hook(host, job.request.microvm_id, job.hooks, job.hooks.run, kRunHook, run_hook_call(job), context);
     if (!told) {
       return tl::unexpected(Ending{told.error(), "RUN_HOOK_FAILED"});
     }
@@ -147,7 +162,7 @@ tl::expected<void, SuspendFailure> suspend_microvm(host::Host& host,
                                                    const Hooks& hooks,
                                                    const os::Context& context) {
   if (hooks.suspend.enabled) {
-    const auto told = call_hook(host, microvm_id, hooks, hooks.suspend, "Suspend", hook_call("suspend"), context);
+    const auto told = call_hook(host, microvm_id, hooks, hooks.suspend, kSuspendHook, hook_call("suspend"), context);
     if (!told) {
       return tl::unexpected(SuspendFailure{told.error(), true});
     }
@@ -171,7 +186,7 @@ tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
                                                  const os::Context& context) {
   MemoryBudget::Room room;
   if (at_host) {
-    auto taken = memory.take(context.within(kResumeRoomTimeout));
+    auto taken = context.trace().step("memory", [&] { return memory.take(context.within(kResumeRoomTimeout)); });
     if (!taken) {
       return tl::unexpected(resume_failure(taken.error()));
     }
@@ -183,7 +198,7 @@ tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
   if (!hooks.resume.enabled) {
     return {};
   }
-  const auto told = call_hook(host, microvm_id, hooks, hooks.resume, "Resume", hook_call("resume"), context);
+  const auto told = call_hook(host, microvm_id, hooks, hooks.resume, kResumeHook, hook_call("resume"), context);
   if (told) {
     return {};
   }
@@ -205,7 +220,7 @@ Status terminate_microvm(host::Host& host,
   if (tell_application && hooks.terminate.enabled) {
     // Whatever it answers: the VM ends. The failure is logged where it happens.
     [[maybe_unused]] const auto told =
-        call_hook(host, microvm_id, hooks, hooks.terminate, "Terminate", hook_call("terminate"), context);
+        call_hook(host, microvm_id, hooks, hooks.terminate, kTerminateHook, hook_call("terminate"), context);
   }
   return host.terminate(microvm_id);
 }

@@ -10,9 +10,11 @@
 #include <fmt/core.h>
 
 #include "base/log.h"
+#include "control/identifiers.h"
 #include "control/policies.h"
 #include "control/record_codec.h"
 #include "store/metadata_store.h"
+#include "telemetry/telemetry.h"
 
 namespace dormouse::control {
 
@@ -71,6 +73,20 @@ Answer<void> MicrovmTask::post_and_wait(std::function<Answer<void>()> event) {
   return future.get();
 }
 
+tracing::Trace MicrovmTask::begin(const char* operation, const tracing::Cause& cause) const {
+  const Microvm record = published();
+  telemetry::Subject subject{operation, image_name_of(record.image_arn), record.account, id_};
+  return telemetry::begin(services_.world.telemetry, std::move(subject), cause);
+}
+
+tracing::Trace MicrovmTask::begin_launch(const tracing::Cause& cause) {
+  tracing::Trace trace = begin("launch", cause);
+  if (cause.position) {
+    trace.span("accept", cause.arrived).succeed();  // the call, up to here
+  }
+  return trace;
+}
+
 void MicrovmTask::launch(LaunchJob job) {
   post([this, job = std::move(job)] { start_launch(job); });
 }
@@ -79,32 +95,35 @@ void MicrovmTask::adopt(host::RecoveredVm::State found, const std::string& reaso
   post([this, found, reason] { adopt_now(found, reason); });
 }
 
-Answer<void> MicrovmTask::suspend() {
-  return post_and_wait([this]() -> Answer<void> {
+Answer<void> MicrovmTask::suspend(const tracing::Cause& cause) {
+  return post_and_wait([this, cause]() -> Answer<void> {
     if (const auto refused = refuse_if_ended(); !refused) {
       return refused;
     }
     resume_wanted_ = false;
+    suspend_cause_ = cause;
     suspend_wanted_ = record_.state == MicrovmState::kPending || record_.state == MicrovmState::kRunning ||
                       effect_ == Effect::kResume;
     return {};
   });
 }
 
-Answer<void> MicrovmTask::resume() {
-  return post_and_wait([this]() -> Answer<void> {
+Answer<void> MicrovmTask::resume(const tracing::Cause& cause) {
+  return post_and_wait([this, cause]() -> Answer<void> {
     if (const auto refused = refuse_if_ended(); !refused) {
       return refused;
     }
     suspend_wanted_ = false;
+    resume_cause_ = cause;
     resume_wanted_ = record_.state == MicrovmState::kSuspending ||
                      (record_.state == MicrovmState::kSuspended && effect_ != Effect::kResume);
     return {};
   });
 }
 
-Answer<void> MicrovmTask::terminate() {
-  return post_and_wait([this]() -> Answer<void> {
+Answer<void> MicrovmTask::terminate(const tracing::Cause& cause) {
+  return post_and_wait([this, cause]() -> Answer<void> {
+    terminate_cause_ = cause;
     request_end({"", ""}, true);
     return {};
   });
@@ -174,8 +193,8 @@ void MicrovmTask::abandon(const Ending& ending) {
   post([this, ending] { request_end(ending, false); });
 }
 
-void MicrovmTask::acquire(std::function<void()> revoked, LeaseHandler handler) {
-  if (!gate_->acquire(std::move(revoked), std::move(handler)) && !post([] {})) {
+void MicrovmTask::acquire(std::function<void()> revoked, LeaseHandler handler, const tracing::Cause& cause) {
+  if (!gate_->acquire(std::move(revoked), std::move(handler), cause) && !post([] {})) {
     gate_->refuse(EndpointRefusal::kTimeout);  // the daemon stops
   }
 }
@@ -207,7 +226,7 @@ void MicrovmTask::exited_now(const host::VmExit& exit) {
     log::warning("a suspended microvm was reported to have ended", {{"microvm", id_}});  // a late word on its last VMM
   } else {
     record_.exit = exit;
-    request_end({sentence_for(exit), code_for(exit)}, false);
+    ended_unexpectedly(exit);
   }
 }
 
@@ -380,12 +399,20 @@ void MicrovmTask::start(Effect effect,
                         std::function<void(Outcome)> done) {
   effect_ = effect;
   cancellation_.emplace();
-  const os::Context context(*cancellation_, std::chrono::steady_clock::now() + kEffectTimeout);
+  const auto deadline = std::chrono::steady_clock::now() + kEffectTimeout;
+  const os::Context context = os::Context(*cancellation_, deadline).traced(trace_);
+  const SteadyTime queued_at = services_.world.clock.steady();
   os::WorkerPool& pool =
       effect == Effect::kLaunch || effect == Effect::kResume ? services_.arrivals : services_.departures;
-  const Status posted = pool.post([self = shared_from_this(), context, work = std::move(work), done] {
+  const Status posted = pool.post([self = shared_from_this(), context, work = std::move(work), done, queued_at] {
+    context.trace().span("queue", queued_at).succeed();
     Outcome outcome = work(context);
-    self->post([self, done, outcome = std::move(outcome)] { done(outcome); });
+    const SteadyTime worked_at = self->services_.world.clock.steady();
+    self->post([self, done, outcome = std::move(outcome), trace = context.trace(), worked_at] {
+      done(outcome);
+      trace.span("publish", worked_at).succeed();
+      trace.finish(tracing::outcome_of(outcome));
+    });
   });
   if (!posted) {
     // The daemon stops, or has thousands of jobs waiting: the record stays as it is, for the next daemon to reconcile.
@@ -404,12 +431,13 @@ void MicrovmTask::finished(Effect effect, bool alive) {
   const auto exit = std::exchange(exit_, std::nullopt);
   if (exit && (alive || effect == Effect::kLaunch)) {
     record_.exit = exit;
-    request_end({sentence_for(*exit), code_for(*exit)}, false);
+    ended_unexpectedly(*exit);
   }
 }
 
 void MicrovmTask::start_launch(LaunchJob job) {
   using Outcome = tl::expected<host::LaunchResult, Ending>;
+  trace_ = job.trace;
   start<Outcome>(
       Effect::kLaunch,
       [&host = services_.world.host, &memory = services_.memory, job = std::move(job)](const os::Context& context) {
@@ -430,16 +458,18 @@ void MicrovmTask::start_launch(LaunchJob job) {
         }
         apply(MicrovmEvent::kLaunched);
         if (!suspend_wanted_ || gate_->held() > 0) {
-          gate_->open();  // what was held is served first; a suspension waits for it
+          gate_->open(trace_);  // what was held is served first; a suspension waits for it
         }
       });
 }
 
 void MicrovmTask::begin_suspend() {
   suspend_wanted_ = false;
+  suspend_trace_ = begin("suspend", std::exchange(suspend_cause_, {}));
   apply(MicrovmEvent::kSuspend);
   drain_ = Drain::kWaiting;
-  drain_until_ = services_.world.clock.steady() + services_.world.drain_timeout;
+  drain_since_ = services_.world.clock.steady();
+  drain_until_ = drain_since_ + services_.world.drain_timeout;
 }
 
 void MicrovmTask::drain() {
@@ -459,11 +489,14 @@ void MicrovmTask::drain() {
     }
   }
   drain_ = Drain::kNone;
+  suspend_trace_.span("drain", drain_since_).succeed();
   if (rollback_) {
+    std::exchange(suspend_trace_, {}).finish("rolled_back");
     start_rollback();
     return;
   }
   if (ends_on_suspend(record_)) {
+    std::exchange(suspend_trace_, {}).finish("terminated");
     request_end({"The MicroVM was suspended, and its suspendedDurationSeconds is 0.", "SUSPENDED_DURATION"}, true);
     proceed();
     return;
@@ -473,6 +506,7 @@ void MicrovmTask::drain() {
 
 void MicrovmTask::start_suspend() {
   using Outcome = tl::expected<void, SuspendFailure>;
+  trace_ = std::exchange(suspend_trace_, {});
   start<Outcome>(
       Effect::kSuspend,
       [&host = services_.world.host, id = id_, hooks = record_.hooks](const os::Context& context) {
@@ -502,7 +536,9 @@ void MicrovmTask::start_suspend() {
 
 void MicrovmTask::start_resume(bool at_host) {
   using Outcome = tl::expected<void, ResumeFailure>;
-  resume_wanted_ = false;
+  // For a client, or for the first of the requests that wait.
+  const bool by_client = std::exchange(resume_wanted_, false) || !at_host;
+  trace_ = by_client ? begin("resume", std::exchange(resume_cause_, {})) : begin("wake", gate_->first_cause());
   start<Outcome>(
       Effect::kResume,
       [&host = services_.world.host, &memory = services_.memory, id = id_, hooks = record_.hooks, at_host](
@@ -518,7 +554,7 @@ void MicrovmTask::start_resume(bool at_host) {
           ++record_.resumes;
           apply(MicrovmEvent::kResumed);
           if (!suspend_wanted_ || gate_->held() > 0) {
-            gate_->open();
+            gate_->open(trace_);
           }
           return;
         }
@@ -537,6 +573,7 @@ void MicrovmTask::start_save() {
   using Outcome = Result<host::CheckpointResult>;
   const Save save = std::move(saves_.front());
   saves_.pop_front();
+  trace_ = begin("checkpoint", {});
   start<Outcome>(
       Effect::kSave,
       [&host = services_.world.host, request = save.request](const os::Context& context) {
@@ -557,6 +594,7 @@ void MicrovmTask::start_save() {
 }
 
 void MicrovmTask::start_rollback() {
+  trace_ = begin("rollback", {});
   start<Status>(
       Effect::kRollback,
       [&host = services_.world.host, id = id_, path = rollback_->checkpoint->directory()](const os::Context& context) {
@@ -597,6 +635,15 @@ void MicrovmTask::drop_copies() {
   }
 }
 
+void MicrovmTask::ended_unexpectedly(const host::VmExit& exit) {
+  const Ending ending{sentence_for(exit), code_for(exit)};
+  if (telemetry::Telemetry* const telemetry = services_.world.telemetry) {
+    telemetry::Metrics& metrics = telemetry->metrics();
+    metrics.unexpected_ends.add({ending.code, metrics.image_label(image_name_of(record_.image_arn))});
+  }
+  request_end(ending, false);
+}
+
 void MicrovmTask::request_end(Ending ending, bool tell_application) {
   if (record_.state == MicrovmState::kTerminating || record_.state == MicrovmState::kTerminated) {
     return;
@@ -619,6 +666,7 @@ void MicrovmTask::start_terminate() {
   terminate_again_at_.reset();
   ++terminate_attempts_;
   const bool tell = tell_application_ && up_ && terminate_attempts_ == 1;
+  trace_ = begin("terminate", std::exchange(terminate_cause_, {}));
   start<Status>(
       Effect::kTerminate,
       [&host = services_.world.host, id = id_, hooks = record_.hooks, tell](const os::Context& context) {

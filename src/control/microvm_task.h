@@ -51,12 +51,13 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   // `record` is in the store already.
   static std::shared_ptr<MicrovmTask> create(MicrovmServices& services, Microvm record);
 
+  tracing::Trace begin_launch(const tracing::Cause& cause);                // before launch()
   void launch(LaunchJob job);                                             // of a PENDING record
   void adopt(host::RecoveredVm::State found, const std::string& reason);  // of any record, after a restart
 
-  Answer<void> suspend();
-  Answer<void> resume();
-  Answer<void> terminate();
+  Answer<void> suspend(const tracing::Cause& cause);
+  Answer<void> resume(const tracing::Cause& cause);
+  Answer<void> terminate(const tracing::Cause& cause);
 
   // For how long nobody has used the VM, if it may be put to sleep for the memory it has: it runs, nothing is under way, and
   // the next request wakes it.
@@ -73,7 +74,7 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   // Ends one that was never launched.
   void abandon(const Ending& ending);
 
-  void acquire(std::function<void()> revoked, LeaseHandler handler);
+  void acquire(std::function<void()> revoked, LeaseHandler handler, const tracing::Cause& cause);
   void exited(const host::VmExit& exit);
   void output(std::string_view text);
 
@@ -102,6 +103,8 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   template <typename Outcome>
   void start(Effect effect, std::function<Outcome(const os::Context&)> work, std::function<void(Outcome)> done);
 
+  tracing::Trace begin(const char* operation, const tracing::Cause& cause) const;
+
   // All below: by events only.
   void apply(MicrovmEvent event);
   void record_changed();  // persists, then publishes
@@ -122,6 +125,7 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   void start_rollback();
   void rolled_back(const Status& outcome, bool was_up);
   void drop_copies();
+  void ended_unexpectedly(const host::VmExit& exit);
   void request_end(Ending ending, bool tell_application);
   void start_terminate();
   void finished(Effect effect, bool alive);
@@ -139,14 +143,20 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   bool unsaved_ = false;  // the store refused the record: it is tried again
   Effect effect_ = Effect::kNone;
   std::optional<os::Cancellation> cancellation_;  // of the effect
+  tracing::Trace trace_;                          // of the effect
+  tracing::Trace suspend_trace_;                  // of the suspension that begins when requests have ended
   bool up_ = false;                               // the host runs the VM
   bool suspend_wanted_ = false;                   // by a client, as soon as the VM is RUNNING
   bool resume_wanted_ = false;                    // by a client, as soon as the VM is SUSPENDED
+  tracing::Cause suspend_cause_;                  // the call; empty once taken
+  tracing::Cause resume_cause_;
+  tracing::Cause terminate_cause_;
   bool tell_application_ = false;                 // of its termination
   std::deque<Save> saves_;                        // wanted, the first one next
   std::optional<Rollback> rollback_;              // wanted, or under way
   std::optional<host::VmExit> exit_;              // came during an effect that will show what it means
   Drain drain_ = Drain::kNone;
+  SteadyTime drain_since_;
   SteadyTime drain_until_;
   int terminate_attempts_ = 0;
   std::optional<SteadyTime> terminate_again_at_;

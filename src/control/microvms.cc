@@ -249,6 +249,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   job.request.egress = egress_of(world, record->egress_network_connectors);
   job.hooks = record->hooks;
   job.run_hook_payload = request.run_hook_payload;
+  job.trace = task->begin_launch(request.cause);
   task->launch(std::move(job));
   return record;
 }
@@ -293,14 +294,15 @@ Answer<Microvm> Microvms::Implementation::find(const std::string& account, const
 
 Answer<void> Microvms::Implementation::change(const std::string& account,
                                               const std::string& microvm_id,
-                                              Answer<void> (MicrovmTask::*action)(),
-                                              bool accept_ended) {
+                                              Answer<void> (MicrovmTask::*action)(const tracing::Cause&),
+                                              bool accept_ended,
+                                              const tracing::Cause& cause) {
   const auto record = find(account, microvm_id);
   if (!record) {
     return tl::unexpected(record.error());
   }
   if (const auto task = live->find(microvm_id)) {
-    return (*task.*action)();
+    return (*task.*action)(cause);
   }
   if (accept_ended) {
     return {};
@@ -435,16 +437,22 @@ Answer<Page<Microvm>> Microvms::list(const std::string& account,
   return page;
 }
 
-Answer<void> Microvms::suspend(const std::string& account, const std::string& microvm_id) {
-  return implementation_->change(account, microvm_id, &MicrovmTask::suspend, false);
+Answer<void> Microvms::suspend(const std::string& account,
+                               const std::string& microvm_id,
+                               const tracing::Cause& cause) {
+  return implementation_->change(account, microvm_id, &MicrovmTask::suspend, false, cause);
 }
 
-Answer<void> Microvms::resume(const std::string& account, const std::string& microvm_id) {
-  return implementation_->change(account, microvm_id, &MicrovmTask::resume, false);
+Answer<void> Microvms::resume(const std::string& account,
+                              const std::string& microvm_id,
+                              const tracing::Cause& cause) {
+  return implementation_->change(account, microvm_id, &MicrovmTask::resume, false, cause);
 }
 
-Answer<void> Microvms::terminate(const std::string& account, const std::string& microvm_id) {
-  return implementation_->change(account, microvm_id, &MicrovmTask::terminate, true);
+Answer<void> Microvms::terminate(const std::string& account,
+                                 const std::string& microvm_id,
+                                 const tracing::Cause& cause) {
+  return implementation_->change(account, microvm_id, &MicrovmTask::terminate, true, cause);
 }
 
 std::uint64_t Microvms::memory_mib(const std::string& account) const {
@@ -475,7 +483,10 @@ std::optional<Microvm> Microvms::find_endpoint(std::string_view endpoint_id) con
   return record ? std::optional(*std::move(record)) : std::nullopt;
 }
 
-void Microvms::acquire(const std::string& microvm_id, std::function<void()> revoked, LeaseHandler handler) {
+void Microvms::acquire(const std::string& microvm_id,
+                       std::function<void()> revoked,
+                       LeaseHandler handler,
+                       const tracing::Cause& cause) {
   const auto task = implementation_->live->find(microvm_id);
   if (!task) {
     handler(tl::unexpected(EndpointRefusal::kTerminated));  // its endpoint was found, so there was such a VM
@@ -485,7 +496,7 @@ void Microvms::acquire(const std::string& microvm_id, std::function<void()> revo
     handler(tl::unexpected(EndpointRefusal::kNoIngress));
     return;
   }
-  task->acquire(std::move(revoked), std::move(handler));
+  task->acquire(std::move(revoked), std::move(handler), cause);
 }
 
 Result<UniqueFd> Microvms::dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) {

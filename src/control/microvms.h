@@ -25,6 +25,13 @@ class Lease {
  public:
   virtual ~Lease() = default;
   virtual void activity() = 0;  // bytes went through: the idle clock starts anew. Cheap; call it per read
+
+  // What the first request after a launch or a wake has to do with it: its steps belong to that operation.
+  struct Origin {
+    tracing::Trace trace;
+    bool waited = false;  // the request came before the VM was RUNNING
+  };
+  virtual Origin origin() const { return {}; }
 };
 
 // Why the endpoint has no VM to offer. All of these are a 502 with no body on the wire; the kind is for the log.
@@ -53,10 +60,10 @@ class Microvms {
                              const Filter& filter,
                              std::size_t limit,
                              const std::optional<std::string>& after) const;
-  Answer<void> suspend(const std::string& account,
-                       const std::string& microvm_id);  // returns at once; the state follows
-  Answer<void> resume(const std::string& account, const std::string& microvm_id);
-  Answer<void> terminate(const std::string& account, const std::string& microvm_id);
+  // These return at once; the state follows.
+  Answer<void> suspend(const std::string& account, const std::string& microvm_id, const tracing::Cause& cause = {});
+  Answer<void> resume(const std::string& account, const std::string& microvm_id, const tracing::Cause& cause = {});
+  Answer<void> terminate(const std::string& account, const std::string& microvm_id, const tracing::Cause& cause = {});
 
   // The sizes of the account's VMs that are not TERMINATED, together.
   std::uint64_t memory_mib(const std::string& account) const;
@@ -89,7 +96,11 @@ class Microvms {
 
   // Calls `handler` once, from any thread: with a lease when the VM is RUNNING (after resuming it, if its policy allows),
   // or with a refusal. `revoked` is called at most once, from any thread, when the holder must let go.
-  void acquire(const std::string& microvm_id, std::function<void()> revoked, LeaseHandler handler);
+  // A wake that this begins has `cause`.
+  void acquire(const std::string& microvm_id,
+               std::function<void()> revoked,
+               LeaseHandler handler,
+               const tracing::Cause& cause = {});
 
   // A stream socket to the guest's 127.0.0.1:`port`. Blocks up to `context`.
   Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context);

@@ -32,8 +32,9 @@ class Microvms::Implementation {
   Answer<Microvm> find(const std::string& account, const std::string& microvm_id) const;
   Answer<void> change(const std::string& account,
                       const std::string& microvm_id,
-                      Answer<void> (MicrovmTask::*action)(),
-                      bool accept_ended);
+                      Answer<void> (MicrovmTask::*action)(const tracing::Cause&),
+                      bool accept_ended,
+                      const tracing::Cause& cause);
   Answer<std::vector<Microvm>> fork_microvm(const std::string& account,
                                             const std::string& microvm_id,
                                             const ForkRequest& request);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "host/host.h"
+#include "tracing/trace.h"
 
 namespace dormouse::control {
 
@@ -179,6 +180,7 @@ struct RunRequest {
   std::optional<std::string> run_hook_payload;
   std::optional<int> maximum_duration_seconds;
   std::optional<std::string> client_token;
+  tracing::Cause cause{};  // the call
 };
 
 struct Microvm {

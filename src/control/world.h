@@ -18,6 +18,9 @@
 namespace dormouse::store {
 class MetadataStore;
 }
+namespace dormouse::telemetry {
+class Telemetry;
+}
 
 namespace dormouse::control {
 
@@ -62,6 +65,7 @@ class World {
   AccountQuotas quotas{};
   std::size_t microvm_workers = 32;  // launches and resumptions under way at once; as many suspensions and terminations
   std::optional<std::uint64_t> memory_budget_bytes{};  // of all VMs' private memory together; MemoryBudget
+  telemetry::Telemetry* telemetry = nullptr;            // none: nothing is measured
 };
 
 }  // namespace dormouse::control

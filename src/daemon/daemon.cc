@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <fmt/ranges.h>
 
 #include "api/api.h"
+#include "api/metrics_page.h"
 #include "artifacts/artifact_fetcher.h"
 #include "artifacts/object_store.h"
 #include "artifacts/s3_handler.h"
@@ -30,6 +32,7 @@
 #include "control/roles.h"
 #include "control/sessions.h"
 #include "control/world.h"
+#include "daemon/figures.h"
 #include "daemon/token_issuer.h"
 #include "host/local_host.h"
 #include "net/http_server.h"
@@ -37,6 +40,7 @@
 #include "os/file.h"
 #include "os/host_facts.h"
 #include "os/worker_pool.h"
+#include "otlp/exporter.h"
 #include "proxy/certificate_authority.h"
 #include "proxy/endpoint_server.h"
 #include "proxy/microvms_backend.h"
@@ -44,6 +48,7 @@
 #include "store/database.h"
 #include "store/identity_store.h"
 #include "store/sqlite_metadata_store.h"
+#include "telemetry/telemetry.h"
 
 namespace dormouse::daemon {
 namespace {
@@ -80,6 +85,13 @@ int port_of(const std::string& address) {
     std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
   }
   return port;
+}
+
+// Whether nobody but this machine can reach any of these "address:port".
+bool all_loopback(const std::vector<std::string>& addresses) {
+  return std::all_of(addresses.begin(), addresses.end(), [](const std::string& address) {
+    return address.starts_with("127.") || address.starts_with("[::1]:");
+  });
 }
 
 Result<host::LocalHostOptions> host_options(const Options& options) {
@@ -152,6 +164,8 @@ Result<proxy::ServerCertificate> endpoint_certificate(const Options& options, co
 struct Daemon::Parts {
   UniqueFd lock;
   SystemClock clock;
+  std::unique_ptr<otlp::Exporter> exporter;
+  std::unique_ptr<telemetry::Telemetry> telemetry;
   std::unique_ptr<aws::CredentialsFile> credentials;
   std::unique_ptr<control::Sessions> sessions;
   std::unique_ptr<proxy::TokenKeyring> keyring;
@@ -175,8 +189,11 @@ struct Daemon::Parts {
   std::unique_ptr<api::Api> api;
   std::unique_ptr<proxy::MicrovmsBackend> backend;
   std::unique_ptr<net::HttpServer> api_server;
+  std::unique_ptr<api::MetricsHandler> metrics;
+  std::unique_ptr<net::HttpServer> metrics_server;
   std::unique_ptr<proxy::EndpointServer> endpoint_server;
 
+  Status open_telemetry(const Options& options);
   Status open_stores(const Options& options);
   Status open_control(const Options& options, const os::Context& context);
   Status listen(const Options& options);
@@ -191,6 +208,14 @@ Result<store::IdentityStore::Counts> Daemon::Parts::other_resources(const std::s
     counts["buckets"] = buckets.size();
   }
   return counts;
+}
+
+Status Daemon::Parts::open_telemetry(const Options& options) {
+  if (options.otlp_endpoint) {
+    DM_ASSIGN(exporter, otlp::Exporter::create(*options.otlp_endpoint, DM_VERSION), "--otlp-endpoint");
+  }
+  telemetry = std::make_unique<telemetry::Telemetry>(clock, telemetry::Telemetry::Options{}, exporter.get());
+  return {};
 }
 
 Status Daemon::Parts::open_stores(const Options& options) {
@@ -223,6 +248,7 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   DM_ASSIGN(host, host::LocalHost::create(std::move(wanted), context), "");
   world.reset(new control::World{clock, *host, *metadata, *fetcher, options.data_directory});
   world->region = options.region;
+  world->telemetry = telemetry.get();
   world->endpoint_domain = options.endpoint_domain;
   world->endpoint_port = port_of(options.endpoint.front());
   world->concurrent_builds = options.concurrent_builds;
@@ -271,9 +297,11 @@ Status Daemon::Parts::listen(const Options& options) {
                         *callers,
                         clock,
                         *issuer,
-                        *s3};
+                        *s3,
+                        telemetry.get()};
   api::Api::Options api_options;
   api_options.region = options.region;
+  api_options.metrics = !options.metrics && all_loopback(options.api);
   api_options.run_hook_payload_bytes_max = options.run_hook_payload_max;
   DM_ASSIGN(api_options.page_token_key, lasting_secret(options.data_directory / "page-token.key"), "");
   api = std::make_unique<api::Api>(parts, std::move(api_options));
@@ -291,6 +319,14 @@ Status Daemon::Parts::listen(const Options& options) {
   server_options.listen = options.api;
   api_server = std::make_unique<net::HttpServer>(std::move(server_options), *api, *api_workers);
   DM_TRY(api_server->start(), "--api");
+  collect_figures(*telemetry, {*host, *metadata, exporter.get()});
+  if (options.metrics) {
+    metrics = std::make_unique<api::MetricsHandler>(*telemetry);
+    net::HttpServer::Options metrics_options;
+    metrics_options.listen = {*options.metrics};
+    metrics_server = std::make_unique<net::HttpServer>(std::move(metrics_options), *metrics, *api_workers);
+    DM_TRY(metrics_server->start(), "--metrics");
+  }
   log::info("listening",
             {{"api", fmt::format("{}", fmt::join(options.api, ","))},
              {"endpoint", fmt::format("{}", fmt::join(options.endpoint, ","))}});
@@ -323,6 +359,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const os::
   Options resolved = options;
   DM_TRY(os::make_directories(options.data_directory), "--data-dir");
   resolved.data_directory = fs::canonical(options.data_directory);
+  DM_TRY(daemon->parts_->open_telemetry(resolved), "");
   DM_TRY(daemon->parts_->open_stores(resolved), "");
   DM_TRY(daemon->parts_->open_control(resolved, context), "");
   DM_TRY(daemon->parts_->listen(resolved), "");

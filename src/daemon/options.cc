@@ -101,6 +101,13 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--s3-region", options.s3_region, "Its region; default: --region");
   app.add_option("--s3-credentials", options.s3_credentials, "Its credentials file, profile default")
       ->check(CLI::ExistingFile);
+  app.add_option("--metrics",
+                 options.metrics,
+                 "Address of a listener for GET /metrics alone (ADDRESS:PORT); default: the API's addresses, if all of "
+                 "them are loopback");
+  app.add_option("--otlp-endpoint",
+                 options.otlp_endpoint,
+                 "URL of an OpenTelemetry collector (http://HOST:4318) that traces are sent to; off by default");
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();

@@ -220,6 +220,14 @@ class Host {
   virtual Isolation isolation() const = 0;
   virtual std::string isolation_reason() const = 0;  // how it was decided
 
+  // Of the clones made ahead, since the start.
+  struct PoolFigures {
+    std::size_t stock = 0;
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+  };
+  virtual PoolFigures pool_figures() const { return {}; }
+
   virtual void on_exit(ExitHandler handler) = 0;  // both before the first launch
   virtual void on_output(OutputHandler handler) = 0;
 };

@@ -413,6 +413,14 @@ MemoryUse LocalHost::memory_use() const {
   return use;
 }
 
+Host::PoolFigures LocalHost::pool_figures() const {
+  if (!warm_) {
+    return {};
+  }
+  const WarmPool::Figures figures = warm_->figures();
+  return {figures.stock, figures.hits, figures.misses};
+}
+
 // --- start ---
 
 // Ends the processes that an earlier daemon on this data directory started and that no VM claims: builders, clones that

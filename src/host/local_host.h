@@ -71,6 +71,7 @@ class LocalHost final : public Host {
   std::optional<std::string> cannot_hold(const MachineSize& size) const override;
   Isolation isolation() const override;
   std::string isolation_reason() const override { return engine_.acceleration_reason; }
+  PoolFigures pool_figures() const override;
   void on_exit(ExitHandler handler) override;
   void on_output(OutputHandler handler) override;
 

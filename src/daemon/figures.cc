@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "daemon/figures.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "control/identifiers.h"
+#include "os/file.h"
+#include "os/host_facts.h"
+
+namespace dormouse::daemon {
+namespace {
+
+// The second number of statm: resident pages (proc(5)).
+double resident_bytes() {
+  const auto text = os::read_file("/proc/self/statm", 4096);
+  if (!text) {
+    return 0;
+  }
+  const std::size_t begin = text->find(' ') + 1;
+  std::uint64_t pages = 0;
+  std::from_chars(text->data() + begin, text->data() + text->size(), pages);
+  return static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+void count_microvms(telemetry::Metrics& metrics, store::MetadataStore& metadata) {
+  const auto rows = metadata.live_microvms();
+  if (!rows) {
+    log::warning("the metrics leave out the microvms", {{"error", rows.error().message()}});
+    return;
+  }
+  std::map<std::vector<std::string>, double> by_state;
+  for (const auto& row : *rows) {
+    ++by_state[{row.state, metrics.image_label(control::image_name_of(row.image_arn))}];
+  }
+  metrics.microvms.replace(by_state);
+}
+
+void read_figures(telemetry::Metrics& metrics, const FigureSources& sources) {
+  count_microvms(metrics, sources.metadata);
+  const host::Host::PoolFigures pool = sources.host.pool_figures();
+  metrics.pool_clones.set({}, static_cast<double>(pool.stock));
+  metrics.pool_hits.raise_to({}, static_cast<double>(pool.hits));
+  metrics.pool_misses.raise_to({}, static_cast<double>(pool.misses));
+  metrics.ready.set({}, sources.host.not_ready() ? 0 : 1);
+  if (const auto memory = os::read_memory_facts()) {
+    metrics.memory_available.set({}, static_cast<double>(memory->available_bytes));
+  }
+  metrics.resident_memory.set({}, resident_bytes());
+  if (sources.exporter != nullptr) {
+    const otlp::Exporter::Figures exported = sources.exporter->figures();
+    metrics.spans_exported.raise_to({}, static_cast<double>(exported.exported));
+    metrics.spans_dropped.raise_to({"queue_full"}, static_cast<double>(exported.dropped_full));
+    metrics.spans_dropped.raise_to({"not_accepted"}, static_cast<double>(exported.dropped_refused));
+  }
+}
+
+}  // namespace
+
+void collect_figures(telemetry::Telemetry& telemetry, const FigureSources& sources) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  telemetry::Metrics& metrics = telemetry.metrics();
+  metrics.start_time.set({}, std::chrono::duration<double>(now).count());
+  metrics.information.set({DM_VERSION, host::to_string(sources.host.isolation())}, 1);
+  telemetry.on_render([sources](telemetry::Metrics& rendered) { read_figures(rendered, sources); });
+}
+
+}  // namespace dormouse::daemon
