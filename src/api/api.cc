@@ -99,7 +99,8 @@ class Api::SignedExchange final : public net::Exchange {
     if (QueryService::serves(check_.service())) {
       return api_.query_.handle({check_.service(), head_.query, body_, check_.caller(), request_id_});
     }
-    return api_.json_.handle({head_.method, head_.path, head_.query, body_, check_.caller(), request_id_, told_.cause()});
+    return api_.json_.handle(
+        {head_.method, head_.path, head_.query, body_, check_.caller(), request_id_, told_.cause()});
   }
 
   Api& api_;

@@ -32,8 +32,8 @@ EndpointGate::EndpointGate(Clock& clock, std::function<void()> drained)
 
 std::shared_ptr<Lease> EndpointGate::add_lease(std::function<void()> revoked, bool waited) {
   const std::size_t number = ++last_number_;
-  auto lease = std::make_shared<GateLease>(
-      shared_from_this(), number, Lease::Origin{std::exchange(opened_by_, {}), waited});
+  auto lease =
+      std::make_shared<GateLease>(shared_from_this(), number, Lease::Origin{std::exchange(opened_by_, {}), waited});
   revokers_.emplace(number, std::move(revoked));
   touch();
   return lease;

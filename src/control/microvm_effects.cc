@@ -137,8 +137,7 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
                                                         MemoryBudget& memory,
                                                         const LaunchJob& job,
                                                         const os::Context& context) {
-  const auto room =
-      context.trace().step("memory", [&] { return memory.take(context.within(kLaunchRoomTimeout)); });
+  const auto room = context.trace().step("memory", [&] { return memory.take(context.within(kLaunchRoomTimeout)); });
   if (!room) {
     return tl::unexpected(launch_ending(room.error(), job.saved_state != nullptr));
   }

@@ -437,7 +437,7 @@ void MicrovmTask::finished(Effect effect, bool alive) {
 
 void MicrovmTask::start_launch(LaunchJob job) {
   using Outcome = tl::expected<host::LaunchResult, Ending>;
-  trace_ = job.trace;
+  trace_ = job.trace ? job.trace : begin_launch({});  // a child's begins now
   start<Outcome>(
       Effect::kLaunch,
       [&host = services_.world.host, &memory = services_.memory, job = std::move(job)](const os::Context& context) {

@@ -51,7 +51,7 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   // `record` is in the store already.
   static std::shared_ptr<MicrovmTask> create(MicrovmServices& services, Microvm record);
 
-  tracing::Trace begin_launch(const tracing::Cause& cause);                // before launch()
+  tracing::Trace begin_launch(const tracing::Cause& cause);               // before launch()
   void launch(LaunchJob job);                                             // of a PENDING record
   void adopt(host::RecoveredVm::State found, const std::string& reason);  // of any record, after a restart
 
@@ -151,10 +151,10 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   tracing::Cause suspend_cause_;                  // the call; empty once taken
   tracing::Cause resume_cause_;
   tracing::Cause terminate_cause_;
-  bool tell_application_ = false;                 // of its termination
-  std::deque<Save> saves_;                        // wanted, the first one next
-  std::optional<Rollback> rollback_;              // wanted, or under way
-  std::optional<host::VmExit> exit_;              // came during an effect that will show what it means
+  bool tell_application_ = false;     // of its termination
+  std::deque<Save> saves_;            // wanted, the first one next
+  std::optional<Rollback> rollback_;  // wanted, or under way
+  std::optional<host::VmExit> exit_;  // came during an effect that will show what it means
   Drain drain_ = Drain::kNone;
   SteadyTime drain_since_;
   SteadyTime drain_until_;

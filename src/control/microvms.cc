@@ -437,15 +437,11 @@ Answer<Page<Microvm>> Microvms::list(const std::string& account,
   return page;
 }
 
-Answer<void> Microvms::suspend(const std::string& account,
-                               const std::string& microvm_id,
-                               const tracing::Cause& cause) {
+Answer<void> Microvms::suspend(const std::string& account, const std::string& microvm_id, const tracing::Cause& cause) {
   return implementation_->change(account, microvm_id, &MicrovmTask::suspend, false, cause);
 }
 
-Answer<void> Microvms::resume(const std::string& account,
-                              const std::string& microvm_id,
-                              const tracing::Cause& cause) {
+Answer<void> Microvms::resume(const std::string& account, const std::string& microvm_id, const tracing::Cause& cause) {
   return implementation_->change(account, microvm_id, &MicrovmTask::resume, false, cause);
 }
 

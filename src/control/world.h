@@ -65,7 +65,7 @@ class World {
   AccountQuotas quotas{};
   std::size_t microvm_workers = 32;  // launches and resumptions under way at once; as many suspensions and terminations
   std::optional<std::uint64_t> memory_budget_bytes{};  // of all VMs' private memory together; MemoryBudget
-  telemetry::Telemetry* telemetry = nullptr;            // none: nothing is measured
+  telemetry::Telemetry* telemetry = nullptr;           // none: nothing is measured
 };
 
 }  // namespace dormouse::control

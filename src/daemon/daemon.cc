@@ -309,6 +309,7 @@ Status Daemon::Parts::listen(const Options& options) {
   proxy::EndpointServer::Options endpoint_options;
   endpoint_options.listen = options.endpoint;
   endpoint_options.listen_plain = options.endpoint_http;
+  endpoint_options.telemetry = telemetry.get();
   DM_ASSIGN(proxy::ServerCertificate certificate, endpoint_certificate(options, clock), "");
   backend = std::make_unique<proxy::MicrovmsBackend>(*microvms);
   endpoint_server = std::make_unique<proxy::EndpointServer>(

@@ -42,8 +42,8 @@ struct Options {
   std::optional<std::string> s3_endpoint;  // of another S3, for artifacts in buckets that are not here
   std::optional<std::string> s3_region;
   std::optional<std::filesystem::path> s3_credentials;  // AWS shared-credentials file, profile default
-  std::optional<std::string> metrics;        // address of a listener for /metrics alone
-  std::optional<std::string> otlp_endpoint;  // URL of a collector of traces
+  std::optional<std::string> metrics;                   // address of a listener for /metrics alone
+  std::optional<std::string> otlp_endpoint;             // URL of a collector of traces
   std::string log_level = "info";
 };
 

@@ -22,6 +22,7 @@ class EndpointBackend {
   struct Target {
     std::string microvm_id;
     std::string account;
+    std::string image;  // its name
   };
 
   virtual ~EndpointBackend() = default;
@@ -30,7 +31,10 @@ class EndpointBackend {
   virtual std::optional<Target> find_endpoint(std::string_view endpoint_id) = 0;
 
   // As control::Microvms::acquire and dial.
-  virtual void acquire(const std::string& microvm_id, std::function<void()> revoked, control::LeaseHandler handler) = 0;
+  virtual void acquire(const std::string& microvm_id,
+                       std::function<void()> revoked,
+                       control::LeaseHandler handler,
+                       const tracing::Cause& cause) = 0;
   virtual Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) = 0;
 };
 

@@ -47,6 +47,7 @@ asio::awaitable<bool> EndpointSession::forward() {
       break;
     }
     const bool dialled = co_await dial();
+    request_.telemetry.dialled(dialled);
     if (dialled) {
       outcome = co_await exchange();
     } else {
@@ -82,9 +83,10 @@ asio::awaitable<bool> EndpointSession::acquire() {
       }
     });
   };
+  const tracing::Cause cause = request_.telemetry.cause();
   const Status posted =
-      context_.lookups.post([&backend = context_.backend, vm = request_.target.microvm_id, revoked, handler] {
-        backend.acquire(vm, revoked, handler);
+      context_.lookups.post([&backend = context_.backend, vm = request_.target.microvm_id, revoked, handler, cause] {
+        backend.acquire(vm, revoked, handler, cause);
       });
   if (!posted) {
     co_return false;
@@ -103,6 +105,7 @@ asio::awaitable<bool> EndpointSession::acquire() {
     co_return false;
   }
   request_.lease = std::move(**acquired);
+  request_.telemetry.acquired(request_.lease->origin());
   co_return !aborted_;
 }
 
@@ -244,6 +247,7 @@ asio::awaitable<EndpointSession::Outcome> EndpointSession::send_answer(ResponseP
   ResponseSerializer serializer(message);
   request_.answer_begun = true;
   auto [header_error, header_size] = co_await http::async_write_header(client_, serializer, kAwait);
+  request_.telemetry.answered(message.result_int());
   if (header_error) {
     co_return Outcome::kClose;
   }
@@ -285,6 +289,7 @@ asio::awaitable<EndpointSession::Outcome> EndpointSession::tunnel(ResponseParser
   ResponseSerializer serializer(parser.get());
   request_.answer_begun = true;
   auto [header_error, header_size] = co_await http::async_write_header(client_, serializer, kAwait);
+  request_.telemetry.answered(101);
   if (header_error) {
     co_return Outcome::kClose;
   }

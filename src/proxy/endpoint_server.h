@@ -14,6 +14,7 @@
 #include "proxy/certificate_authority.h"
 #include "proxy/endpoint_backend.h"
 #include "proxy/token.h"
+#include "telemetry/telemetry.h"
 
 namespace dormouse::proxy {
 
@@ -43,6 +44,7 @@ class EndpointServer {
     std::chrono::milliseconds stream_idle_timeout{3'600'000};  // without one byte in either direction
     std::chrono::milliseconds linger_timeout{3'000};  // that a closing connection is given to read what was sent
     std::chrono::milliseconds stop_timeout{10'000};   // that requests under way get to finish in stop()
+    telemetry::Telemetry* telemetry = nullptr;        // none: nothing is measured
   };
 
   EndpointServer(Options options,

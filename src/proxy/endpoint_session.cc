@@ -114,6 +114,7 @@ asio::awaitable<bool> EndpointSession::serve_one() {
     co_return false;
   }
   RequestHeader& header = parser_->get();
+  request_.telemetry.begin(context_.options.telemetry, header);
   request_.has_body = !parser_->is_done();
   request_.upgrade = is_upgrade(header, request_.has_body);
   request_.is_head = header.method() == http::verb::head;
@@ -141,6 +142,7 @@ asio::awaitable<bool> EndpointSession::serve_one() {
     }
   });
   make_forwardable(header, request_.upgrade, request_.id);
+  request_.telemetry.propagate(header);
   co_return co_await forward();
 }
 
@@ -196,10 +198,12 @@ asio::awaitable<tl::expected<void, Refusal>> EndpointSession::admit(const Reques
   }
   request_.target = **found;
   request_.port = *port;
+  request_.telemetry.admitted(request_.target);
   co_return tl::expected<void, Refusal>();
 }
 
 asio::awaitable<bool> EndpointSession::refuse(Refusal refusal) {
+  request_.telemetry.refused(refusal);
   const bool unread = !parser_->is_done();
   const bool keep_alive = request_.keep_alive && !unread && !finishing_ && !client_gone_;
   http::response<http::string_body> response;

@@ -25,6 +25,7 @@
 #include "proxy/endpoint_rules.h"
 #include "proxy/endpoint_server.h"
 #include "proxy/pending.h"
+#include "proxy/request_telemetry.h"
 
 namespace dormouse::proxy {
 
@@ -77,6 +78,7 @@ class EndpointSession : public std::enable_shared_from_this<EndpointSession> {
     bool is_http10 = false;
     bool keep_alive = false;  // the client wishes it
     std::shared_ptr<control::Lease> lease;
+    RequestTelemetry telemetry;
     bool revoked = false;
     bool header_sent = false;           // some of it, to the guest
     bool body_begun = false;            // some of it was taken from the client

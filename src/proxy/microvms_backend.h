@@ -17,10 +17,14 @@ class MicrovmsBackend final : public EndpointBackend {
     if (!microvm) {
       return std::nullopt;
     }
-    return Target{microvm->microvm_id, microvm->account};
+    const std::string& arn = microvm->image_arn;
+    return Target{microvm->microvm_id, microvm->account, arn.substr(arn.rfind(':') + 1)};
   }
-  void acquire(const std::string& microvm_id, std::function<void()> revoked, control::LeaseHandler handler) override {
-    microvms_.acquire(microvm_id, std::move(revoked), std::move(handler));
+  void acquire(const std::string& microvm_id,
+               std::function<void()> revoked,
+               control::LeaseHandler handler,
+               const tracing::Cause& cause) override {
+    microvms_.acquire(microvm_id, std::move(revoked), std::move(handler), cause);
   }
   Result<UniqueFd> dial(const std::string& microvm_id, std::uint16_t port, const os::Context& context) override {
     return microvms_.dial(microvm_id, port, context);

@@ -121,7 +121,10 @@ class FakeBackend final : public EndpointBackend {
     return endpoint_id == kEndpointId ? std::optional(Target{kVm, kAccount}) : std::nullopt;
   }
 
-  void acquire(const std::string& microvm_id, std::function<void()> revoked, control::LeaseHandler handler) override {
+  void acquire(const std::string& microvm_id,
+               std::function<void()> revoked,
+               control::LeaseHandler handler,
+               const tracing::Cause& /*cause*/) override {
     EXPECT_EQ(microvm_id, kVm);
     std::unique_lock lock(mutex_);
     if (refusal_) {
