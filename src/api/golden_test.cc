@@ -341,6 +341,13 @@ TEST_F(GoldenTest, MissingMicrovms) {
   check("ListMicrovms/empty", get(kMicrovms));
 }
 
+TEST_F(GoldenTest, ListTracesBoundsWhatIsAskedFor) {
+  check("ListTraces/none", get("/dormouse/2026-11-01/traces"));
+  check("ListTraces/limit-too-low", get("/dormouse/2026-11-01/traces?limit=0"));
+  check("ListTraces/limit-too-high", get("/dormouse/2026-11-01/traces?limit=201"));
+  check("ListTraces/unknown-operation", get("/dormouse/2026-11-01/traces?operation=nap"));
+}
+
 TEST_F(GoldenTest, DescribeMicrovmTellsWhatEndedIt) {
   world.create_image("demo");
   const std::string vm = world.run_microvm(TestWorld::image_arn("demo"));
