@@ -22,7 +22,7 @@ class EndpointBackend {
   struct Target {
     std::string microvm_id;
     std::string account;
-    std::string image;  // its name
+    std::string image{};  // its name
   };
 
   virtual ~EndpointBackend() = default;
