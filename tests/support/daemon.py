@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dormoused of its own for tests, the demo and the benchmarks: on free ports, over a data directory that goes with it."""
 
+import atexit
 import configparser
 import json
 import os
@@ -140,7 +141,9 @@ class Daemon:
         path = os.environ.get(SHARED)
         if path:
             return cls(json.loads(pathlib.Path(path).read_text()))
-        return cls.start(build_dir or cls.default_build_dir())
+        daemon = cls.start(build_dir or cls.default_build_dir())
+        atexit.register(daemon.stop)  # nobody else ends it; ending it twice is no harm
+        return daemon
 
     def describe(self):
         return {
