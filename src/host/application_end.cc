@@ -27,29 +27,68 @@ VmExit to_vm_exit(const protocol::ApplicationExit& end) {
   return exit;
 }
 
+namespace {
+
+constexpr std::size_t kOutputBytesMax = 1U << 20U;  // the agent keeps less; a guest that sends more breaks the protocol
+
+Status append(std::string& output, const std::string& bytes) {
+  output += bytes;
+  if (output.size() > kOutputBytesMax) {
+    return fail(ErrorKind::kInternal,
+                fmt::format("guest agent: more than {} bytes of output came at once", kOutputBytesMax));
+  }
+  return {};
+}
+
+// Feeds `decoder` with what comes next. kUnavailable when nothing comes any more.
+Status feed(protocol::WatchDecoder& decoder, int watch, const os::Context& context) {
+  std::array<char, 8192> piece;
+  DM_TRY(context.wait(watch, POLLIN, "read the application's output"), "");
+  const ssize_t got = ::read(watch, piece.data(), piece.size());
+  if (got <= 0) {
+    return fail(ErrorKind::kUnavailable, "the guest's agent does not tell how the application ended");
+  }
+  decoder.feed({piece.data(), static_cast<std::size_t>(got)});
+  return {};
+}
+
+}  // namespace
+
 Result<ApplicationEnd> application_end(const AgentClient& agent, const os::Context& context) {
   DM_ASSIGN(const UniqueFd watch, agent.watch(0, context), "");
   ApplicationEnd end;
   protocol::WatchDecoder decoder(0);
-  std::array<char, 8192> piece;
   for (;;) {
-    DM_TRY(context.wait(watch.get(), POLLIN, "read the application's end"), "");
-    const ssize_t got = ::read(watch.get(), piece.data(), piece.size());
-    if (got <= 0) {
-      return fail(ErrorKind::kUnavailable, "the guest's agent does not tell how the application ended");
-    }
-    decoder.feed({piece.data(), static_cast<std::size_t>(got)});
-    for (;;) {
-      DM_ASSIGN(const std::optional<protocol::WatchEvent> event, decoder.next(), "");
-      if (!event) {
-        break;
-      }
-      if (const auto* const text = std::get_if<protocol::OutputChunk>(&*event)) {
-        end.output += text->bytes;
-        continue;
-      }
+    DM_ASSIGN(const std::optional<protocol::WatchEvent> event, decoder.next(), "");
+    if (!event) {
+      DM_TRY(feed(decoder, watch.get(), context), "");
+    } else if (const auto* const text = std::get_if<protocol::OutputChunk>(&*event)) {
+      DM_TRY(append(end.output, text->bytes), "");
+    } else {
       end.exit = to_vm_exit(std::get<protocol::ApplicationExit>(*event));
       return end;
+    }
+  }
+}
+
+Result<OutputSoFar> output_so_far(const AgentClient& agent, std::uint64_t offset, const os::Context& context) {
+  DM_ASSIGN(const UniqueFd watch, agent.watch(offset, context), "");
+  OutputSoFar output;
+  protocol::WatchDecoder decoder(offset);
+  for (;;) {
+    DM_ASSIGN(const std::optional<protocol::WatchEvent> event, decoder.next(), "");
+    if (event && std::holds_alternative<protocol::OutputChunk>(*event)) {
+      const auto& chunk = std::get<protocol::OutputChunk>(*event);
+      output.lost += chunk.dropped;
+      DM_TRY(append(output.bytes, chunk.bytes), "");
+    }
+    output.end = decoder.next_offset();
+    const bool exited = event && std::holds_alternative<protocol::ApplicationExit>(*event);
+    if (exited || (decoder.end_at_start() && output.end >= *decoder.end_at_start())) {
+      return output;
+    }
+    if (!event) {
+      DM_TRY(feed(decoder, watch.get(), context), "");
     }
   }
 }

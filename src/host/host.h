@@ -126,9 +126,25 @@ struct VmExit {
   std::string sentence;          // for stateReason
 };
 
+// What a VM's application wrote. A piece may repeat what was told before, in this daemon's life or an earlier one's: the
+// offset tells.
+struct OutputPiece {
+  std::uint64_t offset = 0;  // of bytes[0] in all that the application ever wrote, before its snapshot too
+  std::uint64_t lost = 0;    // bytes right before it that the guest overwrote before they could be fetched
+  std::string_view bytes;
+  bool of_image = false;  // written before the VM was launched: it is in every clone of the snapshot
+};
+
 // Called from a thread of the host's, never concurrently for one VM. Must not block.
 using ExitHandler = std::function<void(const std::string& microvm_id, const VmExit& exit)>;
-using OutputHandler = std::function<void(const std::string& microvm_id, std::string_view output)>;
+using OutputHandler = std::function<void(const std::string& microvm_id, const OutputPiece& output)>;
+// From which byte on a VM's output is still wanted, as far as that is known.
+using OutputWanted = std::function<std::optional<std::uint64_t>(const std::string& microvm_id)>;
+
+// The guests of a build are reported to an OutputHandler too, under these names: the one that the snapshot is taken of, and
+// the clone that is validated.
+inline std::string snapshot_guest(const std::string& build_id) { return "build-" + build_id + "-snapshot"; }
+inline std::string validation_guest(const std::string& build_id) { return "build-" + build_id + "-validate"; }
 
 // What was found of a VM when the daemon started.
 struct RecoveredVm {
@@ -228,8 +244,8 @@ class Host {
   };
   virtual PoolFigures pool_figures() const { return {}; }
 
-  virtual void on_exit(ExitHandler handler) = 0;  // both before the first launch
-  virtual void on_output(OutputHandler handler) = 0;
+  virtual void on_exit(ExitHandler handler) = 0;  // both before recover()
+  virtual void on_output(OutputHandler handler, OutputWanted wanted) = 0;
 };
 
 }  // namespace dormouse::host

@@ -211,6 +211,7 @@ BuildFailure ImageBuilder::internal(const Error& error) const {
 tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& outer) {
   const os::Context context = outer.within(request_.timeout);
   const ScopeExit cleanup([&] {
+    support_.vm.watcher.remove(snapshot_guest(request_.build_id));
     if (guest_) {
       (void)guest_->end(os::Context::with_timeout(seconds(30)));
     }
@@ -454,6 +455,10 @@ ImageBuilder::Outcome ImageBuilder::start_container(const os::Context& context) 
     return tl::unexpected(failure("CONTAINER_BUILD_FAILED",
                                   "The application could not be started: " + started.error().error.message() + "."));
   }
+  // For the logs alone: what ends the application is found by check_alive().
+  if (auto watched = support_.vm.watcher.add_output(snapshot_guest(request_.build_id), *guest_, context); !watched) {
+    return tl::unexpected(internal(watched.error()));
+  }
   return wait_until_ready(context);
 }
 
@@ -552,9 +557,23 @@ Result<snapshot::SnapshotManifest::Checksums> ImageBuilder::checksums_of(const f
   return checksums;
 }
 
+// Passes on what the frozen application wrote and nobody has seen yet; answers how much it ever wrote.
+Result<std::uint64_t> ImageBuilder::report_output(const os::Context& context) {
+  const std::string name = snapshot_guest(request_.build_id);
+  const std::uint64_t seen = support_.vm.watcher.remove(name);
+  DM_ASSIGN(const OutputSoFar rest, output_so_far(guest_->agent(), seen, context), "read the application's output");
+  if (!rest.bytes.empty()) {
+    support_.vm.watcher.report_output(name, {seen + rest.lost, rest.lost, rest.bytes, false});
+  }
+  return rest.end;
+}
+
 ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
   const os::Context context = outer.within(kSnapshotTimeout);
   const auto taken = [&]() -> Status {
+    DM_TRY(guest_->agent().freeze({}, context), "");
+    DM_ASSIGN(const std::uint64_t output_bytes, report_output(context), "");
+    // Again, for what the clones are to have: nothing unwritten, and no connection of ours.
     protocol::Freeze freeze;
     freeze.sync = true;
     freeze.drop_caches = true;
@@ -592,6 +611,7 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
     manifest.state_bytes = fs::file_size(staging / snapshot::kStateFile);
     manifest.disk_bytes = allocated(staging / snapshot::kDiskFile);
     DM_ASSIGN(manifest.checksums, checksums_of(staging), "");
+    manifest.output_bytes = output_bytes;
     DM_TRY(
         os::publish_file(staging / snapshot::kManifestFile, snapshot::encode(manifest), 0444, os::Durability::kDurable),
         "");
@@ -613,7 +633,7 @@ ImageBuilder::Outcome ImageBuilder::validate(const os::Context& context) {
   if (!request_.hooks.validate.enabled) {
     return {};
   }
-  Vm clone(support_.vm, fmt::format("build-{}-validate", request_.build_id), work_ / "validate");
+  Vm clone(support_.vm, validation_guest(request_.build_id), work_ / "validate");
   const ScopeExit withdraw([&] { (void)clone.terminate(); });
   LaunchRequest launch;
   launch.snapshot = request_.destination;

@@ -50,6 +50,7 @@ class ImageBuilder {
   Outcome start_application(const os::Context& context);
   Outcome start_container(const os::Context& context);
   Outcome wait_until_ready(const os::Context& context);
+  Result<std::uint64_t> report_output(const os::Context& context);
   Outcome take_snapshot(const os::Context& context);
   Result<snapshot::SnapshotManifest::Checksums> checksums_of(const std::filesystem::path& directory) const;
   Outcome validate(const os::Context& context);

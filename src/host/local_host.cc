@@ -106,11 +106,12 @@ LocalHost::LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<ne
           exit_handler_(id, exit);
         }
       },
-      [this](const std::string& id, std::string_view output) {
+      [this](const std::string& id, const OutputPiece& output) {
         if (output_handler_) {
           output_handler_(id, output);
         }
-      });
+      },
+      [this](const std::string& id) { return output_wanted_ ? output_wanted_(id) : std::nullopt; });
   vm_support_.reset(new VmSupport{
       guest_support_,
       templates_,
@@ -153,7 +154,10 @@ Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, c
 }
 
 void LocalHost::on_exit(ExitHandler handler) { exit_handler_ = std::move(handler); }
-void LocalHost::on_output(OutputHandler handler) { output_handler_ = std::move(handler); }
+void LocalHost::on_output(OutputHandler handler, OutputWanted wanted) {
+  output_handler_ = std::move(handler);
+  output_wanted_ = std::move(wanted);
+}
 
 Isolation LocalHost::isolation() const {
   return engine_.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;

@@ -73,7 +73,7 @@ class LocalHost final : public Host {
   std::string isolation_reason() const override { return engine_.acceleration_reason; }
   PoolFigures pool_figures() const override;
   void on_exit(ExitHandler handler) override;
-  void on_output(OutputHandler handler) override;
+  void on_output(OutputHandler handler, OutputWanted wanted) override;
 
  private:
   LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<network::EgressServer> egress);
@@ -96,6 +96,7 @@ class LocalHost final : public Host {
   GuestSupport guest_support_;
   ExitHandler exit_handler_;
   OutputHandler output_handler_;
+  OutputWanted output_wanted_;
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<VmSupport> vm_support_;
   const SystemClock clock_;

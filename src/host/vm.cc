@@ -74,6 +74,10 @@ void Vm::publish_guest(std::shared_ptr<Guest> guest) {
   guest_ = std::move(guest);
 }
 
+Status Vm::watch(Guest& guest, std::uint64_t output_from, const os::Context& context) {
+  return support_.watcher.add(id_, guest, output_from, clone_.source->manifest.output_bytes, context);
+}
+
 // --- launch ---
 
 // One that was made ahead, moved to the VM's directory, or one made now.
@@ -116,7 +120,7 @@ Status Vm::adopt(Clone clone) {
 Status Vm::launch_clone(const LaunchRequest& request, const os::Context& context) {
   DM_ASSIGN(Clone clone, obtain(request, context), "");
   DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
-  return context.trace().step("watch", [&] { return support_.watcher.add(id_, *clone_.guest, 0, context); });
+  return context.trace().step("watch", [&] { return watch(*clone_.guest, 0, context); });
 }
 
 Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
@@ -178,7 +182,7 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     const os::Context undoing = os::Context::with_timeout(kEndTimeout);
     if (auto resumed = running->vmm().run(undoing); resumed) {
       (void)running->thaw(undoing);
-      (void)support_.watcher.add(id_, *running, output_offset, undoing);
+      (void)watch(*running, output_offset, undoing);
     }
     return fail(std::move(suspended).error().with_context("suspend " + id_));
   }
@@ -282,8 +286,7 @@ Status Vm::resume(const os::Context& outer) {
   }
   auto awake = [&]() -> Status {
     DM_TRY(clone_.guest->wake(true, {}, context), "");
-    return context.trace().step(
-        "watch", [&] { return support_.watcher.add(id_, *clone_.guest, record.output_offset, context); });
+    return context.trace().step("watch", [&] { return watch(*clone_.guest, record.output_offset, context); });
   }();
   if (!awake) {
     (void)end_guest();
@@ -344,7 +347,7 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
     }
     DM_TRY(guest->thaw(context), "");
   }
-  DM_TRY(support_.watcher.add(id_, *guest, 0, context), "");
+  DM_TRY(watch(*guest, 0, context), "");
   publish_guest(guest);
   return {};
 }

@@ -59,6 +59,7 @@ class Vm {
   Result<SuspendedRecord> copy(const VmFiles& to, CheckpointResult& result, const os::Context& context);
   Status attach(const VmRecord& record, const os::Context& context);
   void publish_guest(std::shared_ptr<Guest> guest);
+  Status watch(Guest& guest, std::uint64_t output_from, const os::Context& context);
   Status end_guest();
 
   VmSupport& support_;

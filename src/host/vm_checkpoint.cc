@@ -127,7 +127,7 @@ Status Vm::launch_child(const LaunchRequest& request, const os::Context& context
   DM_TRY(adopt(std::move(clone)), "");
   DM_TRY(load(*clone_.guest, checkpoint, record, context), "");
   DM_TRY(clone_.guest->wake(true, identity_of(id_), context), "");
-  return support_.watcher.add(id_, *clone_.guest, record.output_offset, context);
+  return support_.watcher.add(id_, *clone_.guest, record.output_offset, record.output_offset, context);
 }
 
 // --- the way back ---

@@ -16,7 +16,6 @@
 
 #include "base/log.h"
 #include "host/application_end.h"
-#include "protocol/watch_decoder.h"
 
 namespace dormouse::host {
 namespace {
@@ -48,12 +47,14 @@ struct Watcher::Watched {
   Guest* guest;
   UniqueFd agent;
   protocol::WatchDecoder decoder;
+  std::uint64_t own_from;
   bool reported = false;
 };
 
-Watcher::Watcher(ExitHandler on_exit, OutputHandler on_output)
+Watcher::Watcher(ExitHandler on_exit, OutputHandler on_output, OutputWanted wanted)
     : on_exit_(std::move(on_exit)),
       on_output_(std::move(on_output)),
+      wanted_(std::move(wanted)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   epoll_event event{};
@@ -85,14 +86,35 @@ Status Watcher::register_source(Watched& watched, int source, int descriptor) {
   return {};
 }
 
-Status Watcher::add(const std::string& id, Guest& guest, std::uint64_t output_from, const os::Context& context) {
-  DM_ASSIGN(UniqueFd agent, guest.agent().watch(output_from, context), "watch " + id);
+Status Watcher::add(const std::string& id,
+                    Guest& guest,
+                    std::uint64_t output_from,
+                    std::uint64_t own_from,
+                    const os::Context& context) {
+  return insert(id, guest, output_from, own_from, false, context);
+}
+
+Status Watcher::add_output(const std::string& id, Guest& guest, const os::Context& context) {
+  return insert(id, guest, 0, 0, true, context);
+}
+
+Status Watcher::insert(const std::string& id,
+                       Guest& guest,
+                       std::uint64_t output_from,
+                       std::uint64_t own_from,
+                       bool output_alone,
+                       const os::Context& context) {
+  const std::uint64_t from = wanted_(id).value_or(output_from);
+  DM_ASSIGN(UniqueFd agent, guest.agent().watch(from, context), "watch " + id);
   const std::lock_guard lock(mutex_);
   const std::uint64_t key = next_key_++;
-  auto made =
-      std::make_unique<Watched>(Watched{key, id, &guest, std::move(agent), protocol::WatchDecoder(output_from), false});
+  auto made = std::make_unique<Watched>(
+      Watched{key, id, &guest, std::move(agent), protocol::WatchDecoder(from), own_from, false});
   Watched& watched = *made;
   watched_.emplace(key, std::move(made));
+  if (output_alone) {
+    return register_source(watched, kAgent, watched.agent.get());
+  }
   DM_TRY(register_source(watched, kProcess, guest.vmm().process().descriptor()), "");
   DM_TRY(register_source(watched, kQmp, guest.vmm().qmp_descriptor()), "");
   return register_source(watched, kAgent, watched.agent.get());
@@ -168,6 +190,21 @@ void Watcher::handle(Watched& watched, int source) {
   }
 }
 
+void Watcher::pass_on(const Watched& watched, const protocol::OutputChunk& output) const {
+  std::string_view bytes = output.bytes;
+  OutputPiece piece{output.offset, output.dropped, bytes, false};
+  if (output.offset < watched.own_from) {
+    piece.of_image = true;
+    piece.bytes = bytes.substr(0, watched.own_from - output.offset);
+    on_output_(watched.id, piece);
+    bytes.remove_prefix(piece.bytes.size());
+    piece = {output.offset + piece.bytes.size(), 0, bytes, false};
+  }
+  if (!piece.bytes.empty()) {
+    on_output_(watched.id, piece);
+  }
+}
+
 void Watcher::read_output(Watched& watched) {
   std::array<char, 8192> piece;
   for (std::size_t total = 0; total < kOutputBytesMax;) {
@@ -198,7 +235,7 @@ void Watcher::read_output(Watched& watched) {
       return;
     }
     if (const auto* const output = std::get_if<protocol::OutputChunk>(&**event)) {
-      on_output_(watched.id, output->bytes);
+      pass_on(watched, *output);
     } else {
       report(watched, to_vm_exit(std::get<protocol::ApplicationExit>(**event)));
       return;

@@ -28,9 +28,8 @@ Result<std::optional<WatchEvent>> WatchDecoder::next() {
     if (!frame) {
       return std::nullopt;
     }
-    if (!answered_) {
+    if (!end_at_start_) {
       DM_TRY(take_answer(*frame), "watch");
-      answered_ = true;
       continue;
     }
     if (frame->type == FrameType::kOutput) {
@@ -52,7 +51,9 @@ Status WatchDecoder::take_answer(const Frame& frame) {
   if (frame.type != FrameType::kAnswer) {
     return fail(ErrorKind::kInvalidArgument, fmt::format("frame of type {} is not an answer", int(frame.type)));
   }
-  return decode_watch_answer(frame.payload).map([](const WatchAnswer&) {});
+  DM_ASSIGN(const WatchAnswer answer, decode_watch_answer(frame.payload), "");
+  end_at_start_ = answer.end;
+  return {};
 }
 
 Result<std::optional<WatchEvent>> WatchDecoder::take_output(const Frame& frame) {

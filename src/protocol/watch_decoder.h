@@ -38,6 +38,9 @@ class WatchDecoder {
   // The next event, nothing if more bytes are needed.
   Result<std::optional<WatchEvent>> next();
 
+  // Up to where the application had written when the watch began; nothing before the answer has come.
+  std::optional<std::uint64_t> end_at_start() const { return end_at_start_; }
+
   // Where to watch on after the connection is lost.
   std::uint64_t next_offset() const { return next_offset_; }
 
@@ -46,7 +49,7 @@ class WatchDecoder {
   Result<std::optional<WatchEvent>> take_output(const Frame& frame);
 
   FrameDecoder frames_;
-  bool answered_ = false;
+  std::optional<std::uint64_t> end_at_start_;
   std::uint64_t next_offset_;
 };
 

@@ -36,6 +36,7 @@ std::string encode(const SnapshotManifest& manifest) {
         {"disk", manifest.checksums.disk},
         {"root", manifest.checksums.root},
         {"containers", manifest.checksums.containers}}},
+      {"output_bytes", manifest.output_bytes},
   };
   return seal(object);
 }
@@ -66,6 +67,9 @@ Result<SnapshotManifest> decode_snapshot(const std::string& text) {
     manifest.checksums.disk = checksums.at("disk").to_number<std::uint64_t>();
     manifest.checksums.root = checksums.at("root").to_number<std::uint64_t>();
     manifest.checksums.containers = checksums.at("containers").to_number<std::uint64_t>();
+    if (const json::value* const output = object.if_contains("output_bytes")) {
+      manifest.output_bytes = output->to_number<std::uint64_t>();
+    }
     return manifest;
   } catch (const std::exception& error) {
     return fail(ErrorKind::kDataLoss, std::string("snapshot manifest: ") + error.what());

@@ -33,6 +33,7 @@ struct SnapshotManifest {
     std::uint64_t root = 0;        // the managed base's
     std::uint64_t containers = 0;  // the managed base's
   } checksums;
+  std::uint64_t output_bytes = 0;  // that the application had written; 0 where an older version made it
 };
 
 inline constexpr char kManifestFile[] = "manifest.json";

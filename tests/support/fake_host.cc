@@ -103,11 +103,29 @@ void FakeHost::end(const std::string& microvm_id, const host::VmExit& exit) {
 
 void FakeHost::print(const std::string& microvm_id, std::string_view output) {
   host::OutputHandler handler;
+  std::uint64_t offset = 0;
   {
     const std::lock_guard lock(mutex_);
     handler = on_output_;
+    std::string& all = outputs_[microvm_id];
+    offset = all.size();
+    all += output;
   }
-  handler(microvm_id, output);
+  handler(microvm_id, {offset, 0, output, false});
+}
+
+void FakeHost::tell_again(const std::string& microvm_id) {
+  host::OutputHandler handler;
+  host::OutputWanted wanted;
+  std::string all;
+  {
+    const std::lock_guard lock(mutex_);
+    handler = on_output_;
+    wanted = output_wanted_;
+    all = outputs_[microvm_id];
+  }
+  const std::uint64_t from = wanted(microvm_id).value_or(0);
+  handler(microvm_id, {from, 0, std::string_view(all).substr(from), false});
 }
 
 bool FakeHost::wait_for(Call call, int count) {
@@ -374,9 +392,10 @@ void FakeHost::on_exit(host::ExitHandler handler) {
   on_exit_ = std::move(handler);
 }
 
-void FakeHost::on_output(host::OutputHandler handler) {
+void FakeHost::on_output(host::OutputHandler handler, host::OutputWanted wanted) {
   const std::lock_guard lock(mutex_);
   on_output_ = std::move(handler);
+  output_wanted_ = std::move(wanted);
 }
 
 }  // namespace dormouse::test

@@ -46,7 +46,10 @@ class FakeHost final : public host::Host {
   void set_private_bytes(std::uint64_t of_each);                      // of a VM that runs
   void put(const std::string& microvm_id, bool running);              // a VM of an earlier daemon
   void end(const std::string& microvm_id, const host::VmExit& exit);  // it is gone, and reported so
+  // Its application writes. Told from where output is wanted on, as a guest that has it all would.
   void print(const std::string& microvm_id, std::string_view output);
+  // All that it ever wrote from where it is wanted on: what a daemon that comes anew is told.
+  void tell_again(const std::string& microvm_id);
 
   // ---- what happened ----
   // Waits until a call of this kind has begun `count` times in all. False after ten seconds.
@@ -89,7 +92,7 @@ class FakeHost final : public host::Host {
   host::Isolation isolation() const override { return host::Isolation::kTcg; }
   std::string isolation_reason() const override { return "this host is a fake"; }
   void on_exit(host::ExitHandler handler) override;
-  void on_output(host::OutputHandler handler) override;
+  void on_output(host::OutputHandler handler, host::OutputWanted wanted) override;
 
  private:
   class Exclusive;
@@ -120,6 +123,8 @@ class FakeHost final : public host::Host {
   std::vector<std::filesystem::path> rollbacks_;
   host::ExitHandler on_exit_;
   host::OutputHandler on_output_;
+  host::OutputWanted output_wanted_;
+  std::map<std::string, std::string> outputs_;
 };
 
 }  // namespace dormouse::test
