@@ -58,13 +58,6 @@ void BuildLog::write(std::string_view text) {
   }
 }
 
-void BuildLog::line(std::string_view text) {
-  std::string whole = at_line_start_ ? "" : "\n";
-  whole += text;
-  whole += '\n';
-  write(whole);
-}
-
 Result<BuildLogPiece> read_build_log(const std::filesystem::path& path, std::uint64_t offset) {
   auto file = os::open_file(path, O_RDONLY);
   if (!file) {

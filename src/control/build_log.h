@@ -25,7 +25,7 @@ class BuildLog {
   explicit BuildLog(const std::filesystem::path& path);
 
   void write(std::string_view text);
-  void line(std::string_view text);  // on a line of its own
+  bool at_line_start() const { return at_line_start_; }
 
  private:
   const std::filesystem::path path_;

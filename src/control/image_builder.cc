@@ -11,7 +11,9 @@
 #include "control/build_log.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
+#include "control/log_destinations.h"
 #include "control/network_connectors.h"
+#include "logs/log_writer.h"
 #include "os/file.h"
 
 namespace dormouse::control {
@@ -21,14 +23,68 @@ namespace {
 constexpr std::uint64_t kArchiveBytesMax = std::uint64_t{2} << 30U;
 constexpr const char* kPlatformError = "INTERNAL_PLATFORM_ERROR";
 
-class Observer final : public host::BuildObserver {
+// What a build prints: into its file, and into the streams of the image's log group. Those of the application's guests are
+// open while these run.
+class Output {
  public:
-  Observer(BuildLog& log, const std::function<void(std::string_view)>& phase) : log_(log), phase_(phase) {}
-  void log(std::string_view text) override { log_.write(text); }
-  void phase(std::string_view name) override { phase_(name); }
+  Output(World& world, const BuildJob& job, const std::filesystem::path& file)
+      : logs_(world.logs), job_(job), container_(fmt::format("build-{}-container", job.build.build_id)), file_(file) {
+    open(container_, "container");
+  }
+  ~Output() {
+    if (logs_ != nullptr) {
+      for (const std::string& source :
+           {container_, host::snapshot_guest(job_.build.build_id), host::validation_guest(job_.build.build_id)}) {
+        logs_->close(source);
+      }
+    }
+  }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  void write(std::string_view text) {
+    file_.write(text);
+    if (logs_ != nullptr) {
+      logs_->write(container_, {offset_, 0, text});
+      offset_ += text.size();
+    }
+  }
+  void line(std::string_view text) { write((file_.at_line_start() ? "" : "\n") + std::string(text) + "\n"); }
+
+  void phase(std::string_view name) {
+    if (name == "application") {
+      open(host::snapshot_guest(job_.build.build_id), "snapshot");
+    } else if (name == "validate" && build_hooks(job_.version.specification).validate.enabled) {
+      open(host::validation_guest(job_.build.build_id), "validate");
+    }
+  }
 
  private:
-  BuildLog& log_;
+  void open(const std::string& source, std::string_view part) {
+    const auto destination = build_logs(job_.version, job_.build.build_id, part);
+    if (logs_ != nullptr && destination) {
+      logs_->open(source, *destination);
+    }
+  }
+
+  logs::LogWriter* const logs_;
+  const BuildJob& job_;
+  const std::string container_;
+  BuildLog file_;
+  std::uint64_t offset_ = 0;  // bytes written
+};
+
+class Observer final : public host::BuildObserver {
+ public:
+  Observer(Output& output, const std::function<void(std::string_view)>& phase) : output_(output), phase_(phase) {}
+  void log(std::string_view text) override { output_.write(text); }
+  void phase(std::string_view name) override {
+    output_.phase(name);
+    phase_(name);
+  }
+
+ private:
+  Output& output_;
   const std::function<void(std::string_view)>& phase_;
 };
 
@@ -72,7 +128,7 @@ tl::expected<host::BuildResult, host::BuildFailure> run_build(World& world,
           "The build could not start because of an internal error; the daemon's log has the details.");
     }
   }
-  BuildLog log(log_file);
+  Output log(world, job, log_file);
   for (const std::string& notice : job.build.notices) {
     log.line(notice);
   }

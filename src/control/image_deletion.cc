@@ -12,6 +12,7 @@
 #include "control/images_implementation.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
+#include "logs/log_writer.h"
 #include "os/file.h"
 
 namespace dormouse::control {
@@ -272,6 +273,9 @@ void Images::Implementation::fail_left_over(const store::BuildRow& row) {
 }
 
 void Images::Implementation::start() {
+  if (world.logs != nullptr) {
+    world.logs->close_others("build-", {});  // none of an earlier daemon goes on
+  }
   for (const BuildState state : {BuildState::kPending, BuildState::kInProgress}) {
     const auto rows = world.metadata.builds_in_state(to_string(state), kLeftOverRowsMax);
     if (!rows) {

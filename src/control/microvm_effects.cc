@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "control/image_rules.h"
+#include "control/world.h"
+#include "logs/log_writer.h"
 
 namespace dormouse::control {
 
@@ -209,6 +211,17 @@ tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
     failure.ending = Ending{told.error(), "RESUME_HOOK_FAILED"};
   }
   return tl::unexpected(std::move(failure));
+}
+
+Status rollback_microvm(World& world,
+                        const std::string& microvm_id,
+                        const std::filesystem::path& checkpoint,
+                        const os::Context& context) {
+  DM_TRY(world.host.rollback(microvm_id, checkpoint, context), "");
+  if (world.logs != nullptr) {
+    (void)world.logs->restart(microvm_id);  // it says itself what it cannot store
+  }
+  return {};
 }
 
 Status terminate_microvm(host::Host& host,

@@ -24,6 +24,8 @@
 
 namespace dormouse::control {
 
+class World;
+
 // Why a VM must end: for state_reason and termination_reason_code.
 struct Ending {
   std::string sentence;
@@ -80,6 +82,12 @@ tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
                                                  const Hooks& hooks,
                                                  bool at_host,
                                                  const os::Context& context);
+
+// What it writes from then on is not taken for what it wrote before.
+Status rollback_microvm(World& world,
+                        const std::string& microvm_id,
+                        const std::filesystem::path& checkpoint,
+                        const os::Context& context);
 
 Status terminate_microvm(host::Host& host,
                          const std::string& microvm_id,

@@ -230,9 +230,11 @@ void MicrovmTask::exited_now(const host::VmExit& exit) {
   }
 }
 
-void MicrovmTask::output(std::string_view text) {
+void MicrovmTask::output(const host::OutputPiece& piece) {
   const std::lock_guard lock(published_mutex_);
-  output_.append(text);
+  // Without what was told before.
+  output_.append(piece.bytes.substr(std::min(piece.bytes.size(), output_end_ - std::min(output_end_, piece.offset))));
+  output_end_ = std::max(output_end_, piece.offset + piece.bytes.size());
   if (output_.size() > 2 * kOutputBytesMax) {  // not at each call: moving 64 KiB for a line would be dear
     output_.erase(0, output_.size() - kOutputBytesMax);
   }
@@ -597,8 +599,8 @@ void MicrovmTask::start_rollback() {
   trace_ = begin("rollback", {});
   start<Status>(
       Effect::kRollback,
-      [&host = services_.world.host, id = id_, path = rollback_->checkpoint->directory()](const os::Context& context) {
-        return host.rollback(id, path, context);
+      [&world = services_.world, id = id_, path = rollback_->checkpoint->directory()](const os::Context& context) {
+        return rollback_microvm(world, id, path, context);
       },
       [this, was_up = up_](const Status& outcome) { rolled_back(outcome, was_up); });
 }
@@ -608,6 +610,9 @@ void MicrovmTask::rolled_back(const Status& outcome, bool was_up) {
   finished(Effect::kRollback, outcome ? false : was_up);
   if (!outcome) {
     log::warning("a rollback failed", {{"microvm", id_}, {"error", outcome.error().message()}});
+  } else {
+    const std::lock_guard lock(published_mutex_);
+    output_end_ = 0;  // what it writes next may have an offset that was there before
   }
   if (record_.state == MicrovmState::kSuspending && outcome) {
     record_.suspended_at = rounded(services_.world.clock.wall());

@@ -76,7 +76,7 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
 
   void acquire(std::function<void()> revoked, LeaseHandler handler, const tracing::Cause& cause);
   void exited(const host::VmExit& exit);
-  void output(std::string_view text);
+  void output(const host::OutputPiece& piece);
 
   Microvm published() const;
   std::string last_output() const;
@@ -163,8 +163,9 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   std::optional<Timers::Id> timer_;
 
   mutable std::mutex published_mutex_;
-  Microvm published_;   // guarded by published_mutex_
-  std::string output_;  // guarded by published_mutex_; the last kOutputBytesMax
+  Microvm published_;             // guarded by published_mutex_
+  std::string output_;            // guarded by published_mutex_; the last kOutputBytesMax
+  std::uint64_t output_end_ = 0;  // guarded by published_mutex_; the offset behind output_
 };
 
 }  // namespace dormouse::control

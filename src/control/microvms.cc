@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "control/image_files.h"
 #include "control/image_rules.h"
 #include "control/lifecycle.h"
+#include "control/log_destinations.h"
 #include "control/microvms_implementation.h"
 #include "control/network_connectors.h"
 #include "control/record_codec.h"
@@ -22,6 +24,7 @@
 #include "control/sizes.h"
 #include "control/timers.h"
 #include "control/world.h"
+#include "logs/log_writer.h"
 #include "os/worker_pool.h"
 #include "store/metadata_store.h"
 
@@ -76,7 +79,12 @@ Microvms::Implementation::Implementation(World& the_world, Images& the_images)
                     observer(record);
                   }
                 },
-                [this](const Microvm& record) { live->remove(record); }} {
+                [this](const Microvm& record) {
+                  live->remove(record);
+                  if (world.logs != nullptr) {
+                    world.logs->close(record.microvm_id);
+                  }
+                }} {
   memory_.on_shortage([this] {
     const auto task = live->least_recently_used();
     if (task) {
@@ -91,13 +99,18 @@ Microvms::Implementation::Implementation(World& the_world, Images& the_images)
       }
     }
   });
-  world.host.on_output([weak = std::weak_ptr(live)](const std::string& microvm_id, std::string_view output) {
-    if (const auto tasks = weak.lock()) {
-      if (const auto task = tasks->find(microvm_id)) {
-        task->output(output);
-      }
-    }
-  });
+  world.host.on_output(
+      [weak = std::weak_ptr(live), logs = world.logs](const std::string& id, const host::OutputPiece& output) {
+        if (logs != nullptr && !output.of_image) {
+          logs->write(id, {output.offset, output.lost, output.bytes});
+        }
+        if (const auto tasks = weak.lock()) {
+          if (const auto task = tasks->find(id)) {
+            task->output(output);
+          }
+        }
+      },
+      [logs = world.logs](const std::string& id) { return logs == nullptr ? std::nullopt : logs->wanted_from(id); });
 }
 
 Answer<std::optional<Microvm>> Microvms::Implementation::replay(const std::string& account,
@@ -158,6 +171,10 @@ Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
   record.execution_role_arn = request.execution_role_arn;
   record.idle_policy = request.idle_policy;
   record.hooks = version.specification.hooks.value_or(Hooks());
+  if (const auto destination = runtime_logs(record, request.logging)) {
+    record.log_group = destination->group;
+    record.log_stream = destination->stream;
+  }
   if (request.run_hook_payload && !record.hooks.run.enabled) {
     return refuse(ServiceErrorKind::kValidation,
                   "The run hook must be enabled in the MicroVM image to pass the run hook payload");
@@ -247,6 +264,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   job.request.microvm_id = record->microvm_id;
   job.request.snapshot = snapshot_directory(world.data_directory, image->id, version->version);
   job.request.egress = egress_of(world, record->egress_network_connectors);
+  open_logs(*record);
   job.hooks = record->hooks;
   job.run_hook_payload = request.run_hook_payload;
   job.trace = task->begin_launch(request.cause);
@@ -268,6 +286,12 @@ Answer<void> Microvms::Implementation::admit(const std::shared_ptr<MicrovmTask>&
                             record.memory_mib,
                             *memory_mib_max,
                             how_to_raise(record.account, "memory-mib")));
+}
+
+void Microvms::Implementation::open_logs(const Microvm& record) {
+  if (world.logs != nullptr && record.log_group) {
+    world.logs->open(record.microvm_id, {record.account, *record.log_group, *record.log_stream});
+  }
 }
 
 Answer<Microvm> Microvms::Implementation::find(const std::string& account, const std::string& microvm_id) const {
@@ -344,6 +368,13 @@ void Microvms::Implementation::start(const std::vector<host::RecoveredVm>& found
     if (const Status ended = world.host.terminate(microvm_id); !ended) {
       log::error("a microvm could not be ended", {{"microvm", microvm_id}, {"error", ended.error().message()}});
     }
+  }
+  if (world.logs != nullptr) {
+    std::set<std::string> living;
+    for (const auto& [task, vm] : adopted) {
+      living.insert(vm.microvm_id);
+    }
+    world.logs->close_others("microvm-", living);
   }
   plan_sweep();
   plan_relief();

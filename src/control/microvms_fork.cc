@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "control/image_files.h"
+#include "control/log_destinations.h"
 #include "control/microvms_implementation.h"
 #include "control/network_connectors.h"
 #include "control/record_codec.h"
@@ -56,6 +57,10 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
     record.egress_network_connectors = source.egress_network_connectors;
     record.hooks = source.hooks;
     record.parent_microvm_id = source.microvm_id;
+    if (const auto destination = child_logs(source, record)) {
+      record.log_group = destination->group;
+      record.log_stream = destination->stream;
+    }
     const auto task = MicrovmTask::create(services_, record);
     if (const auto admitted = admit(task, record); !admitted) {
       take_back();
@@ -79,6 +84,7 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
     return refuse_internally("store microvms", stored.error());
   }
   for (const Child& child : children) {
+    open_logs(child.task->published());
     services_.changed(child.task->published());
   }
   return children;

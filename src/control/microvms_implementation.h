@@ -61,6 +61,7 @@ class Microvms::Implementation {
   Answer<void> admit(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const;
   Answer<std::vector<Child>> new_children(const Microvm& source, const ForkRequest& request);
   Answer<Microvm> new_record(const Caller& caller, const RunRequest& request, const ImageVersion& version) const;
+  void open_logs(const Microvm& record);
   void sweep();
   void plan_sweep();
   void plan_relief();

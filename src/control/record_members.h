@@ -147,6 +147,8 @@ void members(Document& document, typename Document::template As<Microvm>& microv
   document("ingress_network_connectors", microvm.ingress_network_connectors);
   document("egress_network_connectors", microvm.egress_network_connectors);
   document("hooks", microvm.hooks);
+  document("log_group", microvm.log_group);
+  document("log_stream", microvm.log_stream);
   document("isolation", microvm.isolation, std::span<const Spelling<host::Isolation>>(kIsolations));
   document("isolation_reason", microvm.isolation_reason);
   document("parent_microvm_id", microvm.parent_microvm_id);

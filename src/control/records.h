@@ -202,7 +202,9 @@ struct Microvm {
   std::optional<IdlePolicy> idle_policy;
   std::vector<std::string> ingress_network_connectors;
   std::vector<std::string> egress_network_connectors;
-  Hooks hooks;  // of the image version, as they were at the launch
+  Hooks hooks;                           // of the image version, as they were at the launch
+  std::optional<std::string> log_group;  // where its output goes; none: it is not kept
+  std::optional<std::string> log_stream;
   // Dormouse's own, for descriptions:
   std::optional<std::string> parent_microvm_id;  // that it was forked from
   std::optional<host::Isolation> isolation;

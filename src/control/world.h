@@ -18,6 +18,9 @@
 namespace dormouse::store {
 class MetadataStore;
 }
+namespace dormouse::logs {
+class LogWriter;
+}
 namespace dormouse::telemetry {
 class Telemetry;
 }
@@ -63,6 +66,7 @@ class World {
   std::chrono::milliseconds connector_settle_time{200};  // after which a connector is ACTIVE, or gone
   bool image_names = false;  // images may be named by their bare names too, not by ARN alone
   AccountQuotas quotas{};
+  logs::LogWriter* logs = nullptr;   // takes what VMs and builds print; none: that is not kept
   std::size_t microvm_workers = 32;  // launches and resumptions under way at once; as many suspensions and terminations
   std::optional<std::uint64_t> memory_budget_bytes{};  // of all VMs' private memory together; MemoryBudget
   telemetry::Telemetry* telemetry = nullptr;           // none: nothing is measured

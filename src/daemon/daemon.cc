@@ -35,6 +35,8 @@
 #include "daemon/figures.h"
 #include "daemon/token_issuer.h"
 #include "host/local_host.h"
+#include "logs/log_store.h"
+#include "logs/log_writer.h"
 #include "net/http_server.h"
 #include "network/address_policy.h"
 #include "os/file.h"
@@ -174,6 +176,8 @@ struct Daemon::Parts {
   std::unique_ptr<store::MetadataStore> metadata;
   std::unique_ptr<store::IdentityStore> identities;
   std::unique_ptr<control::Callers> callers;
+  std::unique_ptr<logs::LogStore> log_store;
+  std::unique_ptr<logs::LogWriter> log_writer;  // goes after what writes
   std::unique_ptr<artifacts::ObjectStore> objects;
   std::unique_ptr<artifacts::ArtifactFetcher> fetcher;
   std::unique_ptr<artifacts::S3Handler> s3;
@@ -234,6 +238,12 @@ Status Daemon::Parts::open_stores(const Options& options) {
   DM_ASSIGN(std::string session_key, lasting_secret(directory / "session.key"), "");
   sessions = std::make_unique<control::Sessions>(std::move(session_key));
   callers = std::make_unique<control::Callers>(*credentials, *identities, *sessions, options.account);
+  logs::LogStore::Options bounds;
+  bounds.bytes_max = std::uint64_t{options.log_mebibytes} << 20U;
+  bounds.stream_bytes_max = std::uint64_t{options.log_stream_mebibytes} << 20U;
+  bounds.age_max = std::chrono::days(options.log_days);
+  DM_ASSIGN(log_store, logs::LogStore::open(directory / "logs.sqlite", clock, bounds), "");
+  DM_ASSIGN(log_writer, logs::LogWriter::start(*log_store, clock, {}), "");
   DM_ASSIGN(objects, artifacts::ObjectStore::open(directory / "artifacts", clock), "open the artifacts");
   DM_ASSIGN(std::optional<artifacts::ForeignS3> foreign, foreign_s3(options), "");
   fetcher = std::make_unique<artifacts::ArtifactFetcher>(*objects, std::move(foreign));
@@ -247,6 +257,7 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   DM_ASSIGN(host::LocalHostOptions wanted, host_options(options), "");
   DM_ASSIGN(host, host::LocalHost::create(std::move(wanted), context), "");
   world.reset(new control::World{clock, *host, *metadata, *fetcher, options.data_directory});
+  world->logs = log_writer.get();
   world->region = options.region;
   world->telemetry = telemetry.get();
   world->endpoint_domain = options.endpoint_domain;
@@ -298,6 +309,7 @@ Status Daemon::Parts::listen(const Options& options) {
                         clock,
                         *issuer,
                         *s3,
+                        *log_store,
                         telemetry.get()};
   api::Api::Options api_options;
   api_options.region = options.region;

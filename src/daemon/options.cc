@@ -97,6 +97,19 @@ void declare(CLI::App& app, Options& options) {
                  "Where guests with customer network connectors alone may connect to: none or internet")
       ->check(CLI::IsMember({"none", "internet"}))
       ->capture_default_str();
+  app.add_option("--log-mebibytes",
+                 options.log_mebibytes,
+                 "MiB of what VMs and builds print that are kept; beyond, the oldest of the largest streams go")
+      ->check(CLI::Range(1, 1'048'576))
+      ->capture_default_str();
+  app.add_option("--log-stream-mebibytes", options.log_stream_mebibytes, "MiB of one log stream that are kept")
+      ->check(CLI::Range(1, 1'048'576))
+      ->capture_default_str();
+  app.add_option("--log-days",
+                 options.log_days,
+                 "Days after which log events go; a group's own retention may make that shorter")
+      ->check(CLI::Range(1, 36'500))
+      ->capture_default_str();
   app.add_option("--s3-endpoint", options.s3_endpoint, "URL of another S3, for artifacts in buckets that are not here");
   app.add_option("--s3-region", options.s3_region, "Its region; default: --region");
   app.add_option("--s3-credentials", options.s3_credentials, "Its credentials file, profile default")

@@ -39,6 +39,9 @@ struct Options {
   std::string suspend_hook_failure = "keep-running";
   int run_hook_payload_max = 4096;
   bool image_names = false;
+  unsigned log_mebibytes = 1024;       // of what VMs and builds print, in all
+  unsigned log_stream_mebibytes = 64;  // of one stream
+  unsigned log_days = 30;
   std::optional<std::string> s3_endpoint;  // of another S3, for artifacts in buckets that are not here
   std::optional<std::string> s3_region;
   std::optional<std::filesystem::path> s3_credentials;  // AWS shared-credentials file, profile default

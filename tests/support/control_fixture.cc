@@ -96,6 +96,9 @@ void ControlFixture::construct() {
   identities = std::make_unique<store::IdentityStore>(*database);
   world.reset(new control::World{clock, host, *metadata, artifacts, directory.path()});
   world->memory_budget_bytes = memory_budget_bytes;
+  log_store = *logs::LogStore::open(directory.path() / "logs.sqlite", clock, {});
+  log_writer = *logs::LogWriter::start(*log_store, clock, {});
+  world->logs = log_writer.get();
   connectors = std::make_unique<control::NetworkConnectors>(*world);
   connectors->on_change([this](const control::NetworkConnector&) {
     const std::lock_guard lock(mutex_);
@@ -128,6 +131,8 @@ void ControlFixture::restart() {
   images.reset();
   connectors.reset();
   world.reset();
+  log_writer.reset();
+  log_store.reset();
   identities.reset();
   metadata.reset();
   database.reset();
@@ -173,6 +178,16 @@ control::Images::Created ControlFixture::create_image(control::ImageSpecificatio
   }
   EXPECT_TRUE(wait_for_build(control::BuildState::kSuccessful));
   return *created;
+}
+
+std::vector<std::string> ControlFixture::logged(const std::string& group, const std::string& stream) {
+  EXPECT_TRUE(log_writer->flush());
+  std::vector<std::string> messages;
+  const auto page = log_store->read(kAccount, group, stream, {}, logs::LogStore::Direction::kForward, std::nullopt);
+  for (const logs::StoredEvent& event : page ? page->events : std::vector<logs::StoredEvent>()) {
+    messages.push_back(event.message);
+  }
+  return messages;
 }
 
 bool ControlFixture::wait_for_connectors(int settled) {

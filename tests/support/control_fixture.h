@@ -23,6 +23,8 @@
 #include "control/roles.h"
 #include "control/sessions.h"
 #include "control/world.h"
+#include "logs/log_store.h"
+#include "logs/log_writer.h"
 #include "store/database.h"
 #include "store/identity_store.h"
 #include "store/metadata_store.h"
@@ -94,6 +96,8 @@ class ControlFixture {
   control::Microvm run(const control::RunRequest& request);  // must be accepted
   control::Microvm run_to_running(const control::RunRequest& request);
   control::Microvm get(const std::string& microvm_id);
+  // What a stream of kAccount holds, once all that was written is stored.
+  std::vector<std::string> logged(const std::string& group, const std::string& stream);
   // Until a connector is ACTIVE or gone, which it is once the clock has been moved on.
   bool wait_for_connectors(int settled);
   bool wait_for_build(control::BuildState state, int times = 1);
@@ -107,6 +111,8 @@ class ControlFixture {
   StateLog states;
   std::unique_ptr<store::Database> database;
   std::unique_ptr<store::MetadataStore> metadata;
+  std::unique_ptr<logs::LogStore> log_store;
+  std::unique_ptr<logs::LogWriter> log_writer;
   std::unique_ptr<store::IdentityStore> identities;
   std::unique_ptr<control::World> world;
   control::Sessions sessions{"session key"};
