@@ -40,6 +40,9 @@ net::Response auth_response(const std::string& service,
   if (QueryService::serves(service)) {
     return query_auth_error(error, service, request_id);
   }
+  if (service == "logs") {
+    return to_json11_response(refusal(error.status, error.code, error.message));
+  }
   return to_response(refusal(error.status, error.code, error.message));
 }
 
@@ -99,6 +102,10 @@ class Api::SignedExchange final : public net::Exchange {
     if (QueryService::serves(check_.service())) {
       return api_.query_.handle({check_.service(), head_.query, body_, check_.caller(), request_id_});
     }
+    if (check_.service() == "logs") {
+      return api_.logs_.handle(
+          {head_.headers.find("X-Amz-Target").value_or(""), body_, check_.caller().account, request_id_});
+    }
     return api_.json_.handle(
         {head_.method, head_.path, head_.query, body_, check_.caller(), request_id_, told_.cause()});
   }
@@ -118,7 +125,8 @@ Api::Api(Parts parts, Options options)
       rates_(parts_.clock, parts_.quotas),
       json_(backend_of(parts_, pages_, rates_, options_.region),
             {{"RunHookPayload", options_.run_hook_payload_bytes_max}}),
-      query_(backend_of(parts_, pages_, rates_, options_.region)) {}
+      query_(backend_of(parts_, pages_, rates_, options_.region)),
+      logs_({parts_.logs, rates_, pages_, options_.region}) {}
 
 tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net::RequestHead& head) {
   const std::string request_id = make_uuid();
@@ -136,7 +144,7 @@ tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net
   if (service == "s3") {
     return parts_.s3.begin(head);
   }
-  if (service != "lambda" && !QueryService::serves(service)) {
+  if (service != "lambda" && service != "logs" && !QueryService::serves(service)) {
     return net::refuse(
         with_request_id(answer_unserved(service, options_.region, head.headers, request_id), request_id));
   }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "api/json_service.h"
+#include "api/log_service.h"
 #include "api/page_tokens.h"
 #include "api/query_service.h"
 #include "api/token_issuer.h"
@@ -31,6 +32,7 @@ namespace dormouse::api {
 //
 //   lambda   the operations of the model and Dormouse's own; JSON
 //   s3       handed on as it is to `s3`, which verifies signatures itself
+//   logs     what VMs and builds printed; JSON 1.1 (log_service.h)
 //   iam, sts roles, their sessions, GetCallerIdentity; query protocol
 //   others   an error that names the endpoint variable to set
 //   (none)   GET /healthz, and GET /metrics where it is wished; anything else is refused
@@ -54,6 +56,7 @@ class Api final : public net::Handler {
     Clock& clock;
     TokenIssuer& tokens;
     net::Handler& s3;
+    logs::LogStore& logs;
     telemetry::Telemetry* telemetry = nullptr;  // none: nothing is measured
   };
   struct Options {
@@ -83,6 +86,7 @@ class Api final : public net::Handler {
   control::RateLimiter rates_;
   JsonService json_;
   QueryService query_;
+  LogService logs_;
 };
 
 }  // namespace dormouse::api

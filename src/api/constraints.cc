@@ -146,6 +146,9 @@ class Constraints::Patterns {
     for (const Operation* operation : all_operations()) {
       add(*operation->input);
     }
+    for (const Operation& operation : log_operations()) {
+      add(*operation.input);
+    }
     for (const Operation* operation : query_operations()) {
       add(*operation->input);
     }

@@ -96,6 +96,10 @@ Members describe_microvm(Backend& backend, const Call& call) {
     members["isolationReason"] = microvm->isolation_reason;
   }
   members["resumes"] = microvm->resumes;
+  if (microvm->log_group) {
+    members["logGroup"] = *microvm->log_group;
+    members["logStream"] = *microvm->log_stream;
+  }
   if (microvm->parent_microvm_id) {
     members["parentMicrovmId"] = *microvm->parent_microvm_id;
   }

@@ -3,7 +3,7 @@
 // The wire contract as data: shapes with their constraints, operations with their HTTP bindings. Routing, decoding,
 // constraint checking and encoding read these tables and nothing else, so a new member is one line in one table
 // (model_images.cc, model_microvms.cc, model_network_connectors.cc, model_tags.cc,
-// model_extensions.cc, model_accounts.cc, model_iam.cc). Everything here is constant and lives for ever.
+// model_extensions.cc, model_accounts.cc, model_iam.cc, model_logs.cc). Everything here is constant and lives for ever.
 
 #pragma once
 
@@ -63,7 +63,7 @@ struct Member {
 };
 
 // How errors of the control layer are named and spelled (specification sections 1.7 to 1.9).
-enum class ErrorDialect : std::uint8_t { kMicrovms, kTags, kCore };
+enum class ErrorDialect : std::uint8_t { kMicrovms, kTags, kCore, kLogs };
 
 // What the operations of one AWS service model have in common.
 struct Protocol {
@@ -94,5 +94,6 @@ std::span<const Operation> tag_operations();
 std::span<const Operation> extension_operations();
 std::span<const Operation> account_operations();
 std::span<const Operation> identity_operations();  // of the query protocol
+std::span<const Operation> log_operations();       // named by a header, so no part of all_operations() (log_service.h)
 
 }  // namespace dormouse::api

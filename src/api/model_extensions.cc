@@ -92,6 +92,8 @@ constexpr Member kMicrovmDescriptionMembers[] = {
     {"isolation", &kString},
     {"isolationReason", &kString},
     {"resumes", &kInteger, kRequired},
+    {"logGroup", &kString},
+    {"logStream", &kString},
     {"parentMicrovmId", &kString},
     {"exit", &kExit},
     {"lastOutput", &kString},

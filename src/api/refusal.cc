@@ -58,11 +58,21 @@ constexpr ErrorShape kCoreErrors[] = {
     {ServiceErrorKind::kInternalServer, "ServiceException", 500, {}, "Message", "Service"},
 };
 
+constexpr ErrorShape kLogsErrors[] = {
+    {ServiceErrorKind::kValidation, "InvalidParameterException", 400, {}},
+    {ServiceErrorKind::kAccessDenied, "AccessDeniedException", 400, {}},
+    {ServiceErrorKind::kResourceNotFound, "ResourceNotFoundException", 400, {}},
+    {ServiceErrorKind::kConflict, "ResourceAlreadyExistsException", 400, {}},
+    {ServiceErrorKind::kThrottling, "ThrottlingException", 400, {}},
+    {ServiceErrorKind::kInternalServer, "ServiceUnavailableException", 500, {}},
+};
+
 std::span<const ErrorShape> error_shapes(ErrorDialect dialect) {
   switch (dialect) {
     case ErrorDialect::kMicrovms: return kMicrovmsErrors;
     case ErrorDialect::kTags: return kTagsErrors;
     case ErrorDialect::kCore: return kCoreErrors;
+    case ErrorDialect::kLogs: return kLogsErrors;
   }
   return kMicrovmsErrors;
 }

@@ -20,6 +20,19 @@
 
 namespace dormouse::api {
 
+// All operations, those too that a header names.
+inline std::vector<const Operation*> every_operation() {
+  std::vector<const Operation*> operations = all_operations();
+  for (const Operation& operation : log_operations()) {
+    operations.push_back(&operation);
+  }
+  return operations;
+}
+
+inline tl::expected<Route, Refusal> route_of(const Operation& operation, const std::string& path) {
+  return operation.uri == "/" ? Route{&operation, {}} : route(operation.method, path);
+}
+
 // What the wire says about `input`: nothing if it is accepted.
 class Wire {
  public:
@@ -33,7 +46,7 @@ class Wire {
                      const std::string& path,
                      const std::string& query,
                      const std::string& body) const {
-    const auto found = route(operation.method, path);
+    const auto found = route_of(operation, path);
     if (!found) {
       return found.error().body;
     }
@@ -101,7 +114,7 @@ inline void collect(const Shape& shape, const Place& parent, std::vector<Place>&
 
 // Calls `test` for each member of each operation with an input that is valid but for what the test does to it.
 inline void for_each_member(const std::function<void(const Operation&, const Place&, boost::json::object)>& test) {
-  for (const Operation* operation : all_operations()) {
+  for (const Operation* operation : every_operation()) {
     std::vector<Place> places;
     collect(*operation->input, Place(), places);
     for (const Place& place : places) {

@@ -151,7 +151,7 @@ std::vector<std::string> bad_texts(const Shape& shape) {
     texts.emplace_back();
   }
   if (!shape.pattern.empty()) {
-    texts.push_back(example_text(shape) + "\t!");
+    texts.push_back(example_text(shape) + "\t!:*");
   }
   return texts;
 }

@@ -73,7 +73,8 @@ TestWorld::TestWorld(const control::Quotas& quotas, Api::Options options)
            callers_,
            control.clock,
            tokens_,
-           s3_},
+           s3_,
+           *control.log_store},
           completed(std::move(options))),
       client(api, credentials_.credential, control.clock) {
   control.world->quotas.set_defaults(quotas);
