@@ -42,6 +42,7 @@ void add_account_commands(CLI::App& program, Invocation& invocation);
 void add_base_commands(CLI::App& program, Invocation& invocation);
 void add_doctor(CLI::App& program, Invocation& invocation);
 void add_env(CLI::App& program, Invocation& invocation);
+void add_logs(CLI::App& program, Invocation& invocation);
 void add_trust(CLI::App& program, Invocation& invocation);
 
 void add_account_key(CLI::App& account, Invocation& invocation);

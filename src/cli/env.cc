@@ -22,6 +22,7 @@ constexpr std::pair<const char*, const char*> kServices[] = {
     {"S3", "s3"},
     {"STS", "sts"},
     {"IAM", "iam"},
+    {"CLOUDWATCH_LOGS", "cloudwatch_logs"},
 };
 
 struct Options {

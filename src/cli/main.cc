@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
       "  dormouse vm curl microvm-1f0c... /");
   add_image_commands(program, invocation);
   add_vm_commands(program, invocation);
+  add_logs(program, invocation);
   add_account_commands(program, invocation);
   add_base_commands(program, invocation);
   add_doctor(program, invocation);

@@ -175,6 +175,28 @@ Result<json::value> Service::call(std::string_view method,
   return parsed;
 }
 
+Result<json::value> Service::logs(std::string_view operation, const json::value& body, const os::Context& context) {
+  HttpRequest request;
+  request.method = "POST";
+  request.body = json::serialize(body);
+  request.headers.emplace_back("Content-Type", "application/x-amz-json-1.1");
+  request.headers.emplace_back("X-Amz-Target", fmt::format("Logs_20140328.{}", operation));
+  const std::string hash = aws::sha256_hex(request.body);
+  DM_ASSIGN(const HttpAnswer answer, send(std::move(request), "logs", "/", {}, hash, context), "");
+  if (answer.body.find("\"__type\":\"ResourceNotFoundException\"") != std::string::npos && answer.status == 400) {
+    return fail(ErrorKind::kNotFound, message_of(answer));
+  }
+  if (answer.status / 100 != 2) {
+    return refusal(answer);
+  }
+  boost::system::error_code bad;
+  json::value parsed = json::parse(answer.body, bad);
+  if (bad) {
+    return fail(ErrorKind::kInternal, fmt::format("{}: the answer is no JSON: {}", operation, bad.message()));
+  }
+  return parsed;
+}
+
 Result<json::array> Service::list(const std::string& path, Query query, const os::Context& context) {
   json::array items;
   query.emplace_back("maxResults", "50");

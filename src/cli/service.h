@@ -40,6 +40,11 @@ class Service {
                                   const boost::json::value* body,
                                   const os::Context& context);
 
+  // One operation of CloudWatch Logs, by its name there.
+  Result<boost::json::value> logs(std::string_view operation,
+                                  const boost::json::value& body,
+                                  const os::Context& context);
+
   // The members `items` of all pages together.
   Result<boost::json::array> list(const std::string& path, Query query, const os::Context& context);
 

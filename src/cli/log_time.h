@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace dormouse::cli {
+
+// A moment as users write it: how long ago ("30s", "10m", "2h", "3d", "1w"), or a time in UTC ("2026-11-22",
+// "2026-11-22T10:00:00", with a Z or without). Milliseconds since 1970; kInvalidArgument says what is taken.
+Result<std::int64_t> parse_since(std::string_view text, WallTime now);
+
+// "2026-11-22T10:00:00.123Z".
+std::string log_time_text(std::int64_t milliseconds);
+
+}  // namespace dormouse::cli
