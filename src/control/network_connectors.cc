@@ -208,34 +208,36 @@ Answer<NetworkConnector> NetworkConnectors::Implementation::update(
     const std::optional<ConnectorConfiguration>& configuration,
     const std::optional<std::string>& operator_role) {
   const std::lock_guard lock(mutex_);
-  auto connector = find(account, identifier, false);
-  if (!connector) {
-    return connector;
+  auto found = find(account, identifier, false);
+  if (!found) {
+    return found;
   }
-  if (connector->state != ConnectorState::kActive) {
+  NetworkConnector connector = *std::move(found);
+  if (connector.state != ConnectorState::kActive) {
     return refuse(ServiceErrorKind::kConflict,
                   fmt::format("Network connector {} is in state {}; it can be updated in state ACTIVE",
-                              connector->arn,
-                              to_string(connector->state)));
+                              connector.arn,
+                              to_string(connector.state)));
   }
   if (configuration) {
     if (const auto checked = check_configuration(*configuration); !checked) {
       return tl::unexpected(checked.error());
     }
   }
-  const bool changes = (configuration && !(*configuration == connector->configuration)) ||
-                       (operator_role && *operator_role != connector->operator_role);
-  connector->configuration = configuration.value_or(connector->configuration);
-  connector->operator_role = operator_role.value_or(connector->operator_role);
-  connector->last_update_status = "Successful";
-  connector->last_update_reason.reset();
+  const bool changes = (configuration && !(*configuration == connector.configuration)) ||
+                       (operator_role && *operator_role != connector.operator_role);
+  connector.configuration = configuration.value_or(connector.configuration);
+  connector.operator_role = operator_role.value_or(connector.operator_role);
+  connector.last_update_status = "Successful";
+  std::optional<std::string> reason;
   if (changes) {
-    ++connector->version;
-    connector->last_modified = now();
+    ++connector.version;
+    connector.last_modified = now();
   } else {
-    connector->last_update_reason = "No configuration changes detected";
+    reason = "No configuration changes detected";
   }
-  if (const Status stored = put(*connector); !stored) {
+  connector.last_update_reason = std::move(reason);
+  if (const Status stored = put(connector); !stored) {
     return refuse_internally("store a connector", stored.error());
   }
   return connector;
