@@ -44,13 +44,7 @@ def measure_sleeping(machine, arn, series, options):
         vm.wait_for("SUSPENDED")
     resident = subject.rollup(daemon.pid)
     disk = sum(subject.disk_bytes(daemon.data_dir / "microvms" / vm.id) for vm in vms)
-
-    def restart():
-        daemon.shut_down()
-        daemon.launch()
-        daemon.wait_ready()
-
-    series.measure("restart of the daemon over the sleepers", restart)
+    series.measure("restart of the daemon over the sleepers", daemon.restart)
     for vm in vms[:: max(1, len(vms) // 20)]:
         series.measure("request to a sleeper after the restart", vm.json)
     for vm in vms:

@@ -26,20 +26,13 @@ def measure(machine, arn, series, options):
     vms = [vm for vm in (series.measure("launch for overcommit", lambda: launch(machine, arn)) for _ in range(options.crowd)) if vm]
     used = private_bytes(machine, vms)
     budget = used // SHARE
-    arguments = daemon._arguments
-    daemon.shut_down()
-    daemon._arguments = [*arguments, "--memory-budget", f"{budget >> 20}M"]
-    daemon.launch()
-    daemon.wait_ready()
+    arguments = daemon.restart(["--memory-budget", f"{budget >> 20}M"])
     try:
         traffic = Traffic(vms, series, options)
         traffic.run()
         peak = private_bytes(machine, [vm for vm in vms if vm.vmm()])
     finally:
-        daemon.shut_down()
-        daemon._arguments = arguments
-        daemon.launch()
-        daemon.wait_ready()
+        daemon.restart(arguments)
     for vm in vms:
         vm.terminate(wait=False)
     for vm in vms:

@@ -11,13 +11,13 @@ import http.client
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 
 from bench.launch import launch
+from tests.support.monitor import Monitor
 
 IN_GUEST = "/var/lib/dormouse"  # where a guest has its disks
 POLL_SECONDS = 0.001
@@ -158,43 +158,6 @@ def measure_turn(machine, arn, series, options):
     vm.terminate()
 
 
-class Monitor:
-    """A QEMU's own monitor, which serves one client: not while a daemon is there."""
-
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(120)
-        self._socket.connect(str(path))
-        self._lines = self._socket.makefile("rw")
-        self._lines.readline()  # the greeting
-        self.execute("qmp_capabilities")
-
-    def close(self):
-        self._lines.close()
-        self._socket.close()
-
-    def execute(self, command, **arguments):
-        self._lines.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self._lines.flush()
-        while True:
-            answer = json.loads(self._lines.readline())
-            if "error" in answer:
-                raise RuntimeError(f"{command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
-
-    def job(self, command, **arguments):
-        self.execute(command, **{"job-id": "bench"}, **arguments)
-        while True:
-            job = next(entry for entry in self.execute("query-jobs") if entry["id"] == "bench")
-            if job["status"] == "concluded":
-                self.execute("job-dismiss", id="bench")
-                if job.get("error"):
-                    raise RuntimeError(f"{command}: {job['error']}")
-                return
-            time.sleep(POLL_SECONDS)
-
-
 def measure_savevm(machine, arn, series, options):
     """QEMU's savevm and loadvm of a VM whose daemon is not there meanwhile."""
     vm = launch(machine, arn)
@@ -202,8 +165,7 @@ def measure_savevm(machine, arn, series, options):
     daemon = machine.daemon
     daemon.kill()
     try:
-        monitor = Monitor(daemon.data_dir / "microvms" / vm.id / "run/qmp.sock")
-        try:
+        with Monitor(vm) as monitor:
             monitor.execute("stop")
             nodes = [node["node-name"] for node in monitor.execute("query-named-block-nodes") if node["drv"] == "qcow2"]
             names = {"tag": "bench", "vmstate": nodes[0], "devices": nodes}
@@ -212,8 +174,6 @@ def measure_savevm(machine, arn, series, options):
                 series.measure("QEMU's loadvm", lambda: monitor.job("snapshot-load", **names))
                 monitor.job("snapshot-delete", tag="bench", devices=nodes)
             monitor.execute("cont")
-        finally:
-            monitor.close()
     finally:
         daemon.launch()
         daemon.wait_ready()

@@ -100,6 +100,7 @@ class Daemon:
         daemon._before = before
         daemon._arguments = list(arguments)
         daemon._binary = binary
+        atexit.register(daemon._stop_if_it_runs)
         daemon.launch()
         if wait:
             try:
@@ -141,9 +142,7 @@ class Daemon:
         path = os.environ.get(SHARED)
         if path:
             return cls(json.loads(pathlib.Path(path).read_text()))
-        daemon = cls.start(build_dir or cls.default_build_dir())
-        atexit.register(daemon.stop)  # nobody else ends it; ending it twice is no harm
-        return daemon
+        return cls.start(build_dir or cls.default_build_dir())
 
     def describe(self):
         return {
@@ -255,6 +254,22 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.kill()
             raise DaemonError(f"dormoused did not end within {STOP_SECONDS} s of SIGTERM:\n{self._log_tail()}")
+
+    def restart(self, arguments=None):
+        """Another daemon over the same data directory, after this one has finished what was under way.
+
+        With `arguments` in place of those that start() was given, which are returned.
+        """
+        before = self._arguments
+        self.shut_down()
+        self._arguments = list(before if arguments is None else arguments)
+        self.launch()
+        self.wait_ready()
+        return before
+
+    def _stop_if_it_runs(self):
+        if self._process and self._process.poll() is None:
+            self.stop()
 
     def stop(self, keep=False):
         """Ends VMs and daemon and returns what they left on the machine, which should be nothing.

@@ -10,6 +10,7 @@ and `N passed, N failed, N skipped` as its last line; it exits 1 when something 
 unittest test cases; a suite in another language prints the same lines.
 """
 
+import signal
 import sys
 import time
 import traceback
@@ -57,8 +58,13 @@ class _Result(unittest.TestResult):
         print(f"SKIP {self._name(test)}: {reason}", flush=True)
 
 
+def _interrupt(*_):
+    raise KeyboardInterrupt  # and what was started is ended (Daemon.start)
+
+
 def main(module="__main__"):
     """Runs the test cases of `module`, those whose name contains one of the arguments if there are any."""
+    signal.signal(signal.SIGTERM, _interrupt)
     loader = unittest.TestLoader()
     if len(sys.argv) > 1:
         loader.testNamePatterns = [f"*{argument}*" for argument in sys.argv[1:]]
