@@ -4,7 +4,10 @@
 # dm_executable(name [UNSANITIZED] SOURCES ... DEPS ... LINK ...)
 # dm_fuzzer(name SOURCES ... DEPS ...): only with DM_BUILD_FUZZERS; the target "fuzzers" builds all of them.
 
-set(DM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Werror)
+set(DM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast)
+if(DM_WARNINGS_ARE_ERRORS)
+  list(APPEND DM_WARNINGS -Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # With optimisation g++ 12 sees overlaps in `"text" + std::string` that are not there (GCC bug 105651).
   list(APPEND DM_WARNINGS -Wno-restrict)
