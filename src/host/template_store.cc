@@ -14,17 +14,6 @@
 namespace dormouse::host {
 namespace fs = std::filesystem;
 
-Result<std::uint64_t> KnownChecksums::of(const fs::path& file) {
-  const std::lock_guard lock(mutex_);
-  if (const auto known = known_.find(file.string()); known != known_.end()) {
-    return known->second;
-  }
-  DM_ASSIGN(const UniqueFd opened, os::open_file(file, O_RDONLY), "");
-  DM_ASSIGN(const std::uint64_t checksum, snapshot::checksum_of(opened), file.string());
-  known_.emplace(file.string(), checksum);
-  return checksum;
-}
-
 Result<UniqueFd> duplicate(const UniqueFd& fd) {
   const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
   if (copy < 0) {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "host/known_checksums.h"
 #include "managed_base/managed_base.h"
 #include "snapshot/manifest.h"
 #include "vmm/vmm.h"
@@ -31,16 +32,6 @@ struct Template {
   Result<std::vector<vmm::DiskFiles>> disks(UniqueFd overlay) const;
   // A new open file description of the device state, at its beginning: loading it moves the offset.
   Result<UniqueFd> open_state() const;
-};
-
-// Checksums of files that never change, each computed once for as long as this lives. Thread-safe.
-class KnownChecksums {
- public:
-  Result<std::uint64_t> of(const std::filesystem::path& file);
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, std::uint64_t> known_;  // guarded by mutex_
 };
 
 // Opens templates, verified to the last byte, and shares them between the VMs that use them. The disks of the managed bases, which
