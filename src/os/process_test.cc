@@ -3,12 +3,15 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "base/scope_exit.h"
 
 namespace dormouse::os {
 namespace {
@@ -68,6 +71,28 @@ TEST(ProcessTest, ANumberThatAnotherProcessHasIsNotFound) {
   const auto process = Process::open(::getpid(), *start_time_of(::getpid()) + 1);
   ASSERT_FALSE(process);
   EXPECT_EQ(process.error().kind(), ErrorKind::kNotFound);
+}
+
+TEST(ProcessTest, PrivateMemoryIsWhatAProcessWroteAndNotWhatItRead) {
+  constexpr std::size_t kBytes = 32U << 20U;
+  const UniqueFd file(::memfd_create("shared", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(file.get(), kBytes), 0);
+  void* const mapped = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.get(), 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  const ScopeExit unmap([&] { ::munmap(mapped, kBytes); });
+  auto* const bytes = static_cast<volatile char*>(mapped);
+  const std::uint64_t before = private_memory_of(::getpid()).value();
+  for (std::size_t at = 0; at < kBytes; at += 4096) {
+    EXPECT_EQ(bytes[at], 0);
+  }
+  const std::uint64_t read = private_memory_of(::getpid()).value();
+  for (std::size_t at = 0; at < kBytes; at += 4096) {
+    bytes[at] = 1;
+  }
+  const std::uint64_t written = private_memory_of(::getpid()).value();
+  EXPECT_LT(read, before + kBytes / 2);
+  EXPECT_GE(written, read + kBytes / 2);
+  EXPECT_FALSE(private_memory_of(-1));
 }
 
 TEST(ProcessTest, WaitingEndsWithTheContext) {
