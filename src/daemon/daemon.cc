@@ -331,8 +331,8 @@ Status Daemon::Parts::listen(const Options& options) {
   net::HttpServer::Options server_options;
   server_options.listen = options.api;
   api_server = std::make_unique<net::HttpServer>(std::move(server_options), *api, *api_workers);
+  collect_figures(*telemetry, {*host, *metadata, exporter.get()});  // before anybody can ask for them
   DM_TRY(api_server->start(), "--api");
-  collect_figures(*telemetry, {*host, *metadata, exporter.get()});
   if (options.metrics) {
     metrics = std::make_unique<api::MetricsHandler>(*telemetry);
     net::HttpServer::Options metrics_options;
