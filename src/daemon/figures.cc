@@ -4,7 +4,6 @@
 
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <map>
 #include <string>
@@ -12,23 +11,11 @@
 
 #include "base/log.h"
 #include "control/identifiers.h"
-#include "os/file.h"
 #include "os/host_facts.h"
+#include "os/process.h"
 
 namespace dormouse::daemon {
 namespace {
-
-// The second number of statm: resident pages (proc(5)).
-double resident_bytes() {
-  const auto text = os::read_file("/proc/self/statm", 4096);
-  if (!text) {
-    return 0;
-  }
-  const std::size_t begin = text->find(' ') + 1;
-  std::uint64_t pages = 0;
-  std::from_chars(text->data() + begin, text->data() + text->size(), pages);
-  return static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
 
 void count_microvms(telemetry::Metrics& metrics, store::MetadataStore& metadata) {
   const auto rows = metadata.live_microvms();
@@ -53,7 +40,9 @@ void read_figures(telemetry::Metrics& metrics, const FigureSources& sources) {
   if (const auto memory = os::read_memory_facts()) {
     metrics.memory_available.set({}, static_cast<double>(memory->available_bytes));
   }
-  metrics.resident_memory.set({}, resident_bytes());
+  if (const auto memory = os::memory_of(::getpid())) {
+    metrics.resident_memory.set({}, static_cast<double>(memory->resident));
+  }
   if (sources.exporter != nullptr) {
     const otlp::Exporter::Figures exported = sources.exporter->figures();
     metrics.spans_exported.raise_to({}, static_cast<double>(exported.exported));

@@ -408,9 +408,9 @@ MemoryUse LocalHost::memory_use() const {
   MemoryUse use;
   for (const auto& vm : vms) {
     const auto pid = vm->process();
-    const auto bytes = pid ? os::private_memory_of(*pid) : std::nullopt;
-    if (bytes) {
-      use.private_bytes += *bytes;
+    const auto memory = pid ? os::memory_of(*pid) : std::nullopt;
+    if (memory) {
+      use.private_bytes += memory->anonymous;
       ++use.vms;
     }
   }

@@ -78,7 +78,7 @@ std::optional<std::uint64_t> start_time_of(pid_t pid) {
   return value;
 }
 
-std::optional<std::uint64_t> private_memory_of(pid_t pid) {
+std::optional<ProcessMemory> memory_of(pid_t pid) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/statm", 4096);
   if (!text) {
     return std::nullopt;
@@ -90,7 +90,8 @@ std::optional<std::uint64_t> private_memory_of(pid_t pid) {
   if (!(fields >> size >> resident >> shared) || shared > resident) {
     return std::nullopt;
   }
-  return (resident - shared) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return ProcessMemory{resident * page, (resident - shared) * page};
 }
 
 Result<Process> Process::spawn(const SpawnRequest& request) {

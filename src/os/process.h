@@ -57,9 +57,14 @@ class Process {
   std::optional<ProcessEnd> end_;
 };
 
-// Bytes of anonymous memory that a process has in use, proc(5), statm: what it wrote of private mappings of files counts, what
-// it merely read of them does not. Nothing if there is no such process.
-std::optional<std::uint64_t> private_memory_of(pid_t pid);
+// Memory that a process has in use, in bytes.
+struct ProcessMemory {
+  std::uint64_t resident = 0;
+  std::uint64_t anonymous =
+      0;  // what it wrote of private mappings of files counts, what it merely read of them does not
+};
+// Of proc(5), statm. Nothing if there is no such process.
+std::optional<ProcessMemory> memory_of(pid_t pid);
 
 // Start time of a process, proc(5) field 22; nothing if there is none.
 std::optional<std::uint64_t> start_time_of(pid_t pid);
