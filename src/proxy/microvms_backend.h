@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "control/identifiers.h"
 #include "control/microvms.h"
 #include "proxy/endpoint_backend.h"
 
@@ -17,8 +18,7 @@ class MicrovmsBackend final : public EndpointBackend {
     if (!microvm) {
       return std::nullopt;
     }
-    const std::string& arn = microvm->image_arn;
-    return Target{microvm->microvm_id, microvm->account, arn.substr(arn.rfind(':') + 1)};
+    return Target{microvm->microvm_id, microvm->account, control::image_name_of(microvm->image_arn)};
   }
   void acquire(const std::string& microvm_id,
                std::function<void()> revoked,

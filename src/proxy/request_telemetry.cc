@@ -40,6 +40,7 @@ void RequestTelemetry::begin(telemetry::Telemetry* telemetry, const RequestHeade
 void RequestTelemetry::admitted(const EndpointBackend::Target& target) {
   if (telemetry_ != nullptr) {
     image_ = target.image;
+    image_label_ = telemetry_->metrics().image_label(image_);
   }
 }
 
@@ -73,17 +74,14 @@ void RequestTelemetry::answered(unsigned status) {
   origin_ = {};
   if (telemetry_ != nullptr) {
     const std::chrono::duration<double> took = telemetry_->clock().steady() - cause_.arrived;
-    telemetry::Metrics& metrics = telemetry_->metrics();
-    metrics.endpoint_answers.observe({metrics.image_label(image_)}, took.count());
+    telemetry_->metrics().endpoint_answers.observe({image_label_}, took.count());
   }
   finish(status);
 }
 
 void RequestTelemetry::refused(const Refusal& refusal) {
   if (telemetry_ != nullptr) {
-    telemetry::Metrics& metrics = telemetry_->metrics();
-    const std::string image = image_.empty() ? "" : metrics.image_label(image_);
-    metrics.refusals.add({"endpoint", "request", reason_of(refusal), image});
+    telemetry_->metrics().refusals.add({"endpoint", "request", reason_of(refusal), image_label_});
   }
   finish(refusal.status);
 }
@@ -92,15 +90,13 @@ void RequestTelemetry::finish(unsigned status) {
   if (telemetry_ == nullptr) {
     return;
   }
-  telemetry::Metrics& metrics = telemetry_->metrics();
-  const std::string code = std::to_string(status);
   const std::string status_class =
       std::to_string(status / 100) + "xx";  // applications choose codes: too many for a label
-  metrics.endpoint_requests.add({status_class, image_.empty() ? "" : metrics.image_label(image_)});
+  telemetry_->metrics().endpoint_requests.add({status_class, image_label_});
   telemetry_->answered(cause_,
                        "request",
                        std::string(status < 500 ? tracing::kOk : tracing::kFailed),
-                       {{"http.response.status_code", code}, {"dormouse.image", image_}});
+                       {{"http.response.status_code", std::to_string(status)}, {"dormouse.image", image_}});
 }
 
 }  // namespace dormouse::proxy

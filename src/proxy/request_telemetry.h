@@ -36,7 +36,8 @@ class RequestTelemetry {
 
   telemetry::Telemetry* telemetry_ = nullptr;
   tracing::Cause cause_;
-  std::string image_;
+  std::string image_;  // empty before admitted()
+  std::string image_label_;
   control::Lease::Origin origin_;
   tracing::Span step_;
 };
