@@ -23,7 +23,6 @@ class LineCutter {
   void flush(const Take& take);
 
   std::size_t pending_bytes() const { return pending_.size(); }
-  std::string_view pending() const { return pending_; }
 
  private:
   void cut_long(const Take& take);

@@ -19,7 +19,6 @@ namespace {
 constexpr std::size_t kEventsAtOnce = 1'000;
 constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kDayMilliseconds = 24LL * 3600 * 1000;
-constexpr double kRoomShare = 0.05;
 
 }  // namespace
 

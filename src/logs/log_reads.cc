@@ -22,6 +22,17 @@ constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
 // No text begins with `prefix` and is beyond this: 0xFF is no byte of UTF-8.
 std::string end_of(const std::string& prefix) { return prefix + '\xff'; }
 
+LogGroup group_of(SqliteStatement& row) {
+  LogGroup group;
+  group.name = row.text();
+  group.created_ms = row.number();
+  if (const auto days = row.optional_number()) {
+    group.retention_days = static_cast<int>(*days);
+  }
+  group.stored_bytes = static_cast<std::uint64_t>(row.number());
+  return group;
+}
+
 LogStream stream_of(SqliteStatement& row) {
   LogStream stream;
   stream.name = row.text();
@@ -36,6 +47,27 @@ LogStream stream_of(SqliteStatement& row) {
   return stream;
 }
 
+// Of a statement whose last parameter is the most that may come: one more than `limit`, which tells whether there is more.
+template <typename Item>
+Result<NamedPage<Item>> page_of(SqliteStatement& select,
+                                std::size_t limit,
+                                Item (*item_of)(SqliteStatement&),
+                                std::string_view doing) {
+  select.bind(static_cast<std::int64_t>(limit) + 1);
+  NamedPage<Item> page;
+  for (;;) {
+    DM_ASSIGN(const bool row, select.step(), doing);
+    if (!row) {
+      return page;
+    }
+    if (page.items.size() == limit) {
+      page.more = true;
+      return page;
+    }
+    page.items.push_back(item_of(select));
+  }
+}
+
 StoredEvent event_of(SqliteStatement& row) {
   StoredEvent event;
   event.position.id = row.number();
@@ -45,9 +77,6 @@ StoredEvent event_of(SqliteStatement& row) {
   return event;
 }
 
-constexpr const char* kForwardSql =
-    "SELECT id, timestamp_ms, ingestion_ms, message FROM events WHERE stream_id = ? AND "
-    "timestamp_ms >= ? AND timestamp_ms < ? AND (timestamp_ms, id) > (?, ?) ORDER BY timestamp_ms, id LIMIT ?";
 constexpr const char* kBackwardSql =
     "SELECT id, timestamp_ms, ingestion_ms, message FROM events WHERE stream_id = ? AND "
     "timestamp_ms >= ? AND timestamp_ms < ? AND (timestamp_ms, id) < (?, ?) ORDER BY timestamp_ms DESC, id DESC "
@@ -89,31 +118,8 @@ Result<NamedPage<LogGroup>> LogStore::list_groups(const std::string& account,
                        "group_id = groups.id) FROM groups WHERE account = ? AND name >= ? AND name < ? AND name > ? "
                        "AND instr(lower(name), lower(?)) > 0 ORDER BY name LIMIT ?"),
       "list log groups");
-  select.bind(account)
-      .bind(filter.prefix)
-      .bind(end_of(filter.prefix))
-      .bind(after)
-      .bind(filter.part)
-      .bind(static_cast<std::int64_t>(limit) + 1);
-  NamedPage<LogGroup> page;
-  for (;;) {
-    DM_ASSIGN(const bool row, select.step(), "list log groups");
-    if (!row) {
-      return page;
-    }
-    if (page.items.size() == limit) {
-      page.more = true;
-      return page;
-    }
-    LogGroup group;
-    group.name = select.text();
-    group.created_ms = select.number();
-    if (const auto days = select.optional_number()) {
-      group.retention_days = static_cast<int>(*days);
-    }
-    group.stored_bytes = static_cast<std::uint64_t>(select.number());
-    page.items.push_back(std::move(group));
-  }
+  select.bind(account).bind(filter.prefix).bind(end_of(filter.prefix)).bind(after).bind(filter.part);
+  return page_of(select, limit, group_of, "list log groups");
 }
 
 Result<NamedPage<LogStream>> LogStore::list_streams(const std::string& account,
@@ -134,19 +140,8 @@ Result<NamedPage<LogStream>> LogStore::list_streams(const std::string& account,
   if (!by_name) {
     select.bind(key.last_event_ms);
   }
-  select.bind(key.name).bind(static_cast<std::int64_t>(limit) + 1);
-  NamedPage<LogStream> page;
-  for (;;) {
-    DM_ASSIGN(const bool row, select.step(), "list log streams");
-    if (!row) {
-      return page;
-    }
-    if (page.items.size() == limit) {
-      page.more = true;
-      return page;
-    }
-    page.items.push_back(stream_of(select));
-  }
+  select.bind(key.name);
+  return page_of(select, limit, stream_of, "list log streams");
 }
 
 Result<EventPage> LogStore::read(const std::string& account,
@@ -162,7 +157,7 @@ Result<EventPage> LogStore::read(const std::string& account,
   DM_ASSIGN(const auto streams, wanted_streams(group_id, named), "");
   const bool forward = direction == Direction::kForward;
   const Position from = place.value_or(forward ? Position{-1, 0} : Position{kForEver, kForEver});
-  DM_ASSIGN(auto select, reader_->prepare(forward ? kForwardSql : kBackwardSql), "read log events");
+  DM_ASSIGN(auto select, reader_->prepare(forward ? kStreamSql : kBackwardSql), "read log events");
   select.bind(streams.front().first)
       .bind(range.from_ms.value_or(0))
       .bind(range.to_ms.value_or(kForEver))

@@ -20,7 +20,6 @@ using store::SqliteTransaction;
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-constexpr double kRoomShare = 0.05;  // of the bound, made at once when it is reached: not for each event anew
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE groups (
@@ -260,22 +259,15 @@ Result<std::vector<KnownSource>> LogStore::sources() {
 
 // --- groups ---
 
-Result<std::optional<std::int64_t>> LogStore::find_group(SqliteConnection& connection,
-                                                         const std::string& account,
-                                                         const std::string& name) const {
-  DM_ASSIGN(auto select, connection.prepare("SELECT id FROM groups WHERE account = ? AND name = ?"), "");
-  DM_ASSIGN(const bool found, select.bind(account).bind(name).step(), "find a log group");
-  return found ? std::optional(select.number()) : std::nullopt;
-}
-
 Result<std::int64_t> LogStore::require_group(SqliteConnection& connection,
                                              const std::string& account,
                                              const std::string& name) const {
-  DM_ASSIGN(const auto id, find_group(connection, account, name), "");
-  if (!id) {
+  DM_ASSIGN(auto select, connection.prepare("SELECT id FROM groups WHERE account = ? AND name = ?"), "");
+  DM_ASSIGN(const bool found, select.bind(account).bind(name).step(), "find a log group");
+  if (!found) {
     return fail(ErrorKind::kNotFound, "The specified log group does not exist.");
   }
-  return *id;
+  return select.number();
 }
 
 Status LogStore::create_group(const std::string& account, const std::string& name) {

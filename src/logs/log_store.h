@@ -150,6 +150,8 @@ class LogStore {
                            const std::optional<Position>& place);
 
  private:
+  static constexpr double kRoomShare = 0.05;  // of a bound, made at once when it is reached: not for each event anew
+
   struct StreamIds {
     std::int64_t group = 0;
     std::int64_t stream = 0;
@@ -165,9 +167,6 @@ class LogStore {
   Result<std::uint64_t> remove_oldest(std::int64_t stream, std::size_t count, std::int64_t before_ms);
   Status trim(std::int64_t stream, std::uint64_t bytes_max);
   Status expire_stream(std::int64_t stream, std::int64_t before_ms);
-  Result<std::optional<std::int64_t>> find_group(store::SqliteConnection& connection,
-                                                 const std::string& account,
-                                                 const std::string& name) const;
   Result<std::int64_t> require_group(store::SqliteConnection& connection,
                                      const std::string& account,
                                      const std::string& name) const;

@@ -41,16 +41,21 @@ void LogWriter::open(const std::string& source, const Destination& destination) 
                        Source{destination, OutputIntake(options_.source, std::nullopt), std::nullopt, true, false});
 }
 
+template <typename Work>
+void LogWriter::change(Source& source, const Work& work) {
+  const std::size_t before = source.intake.pending_bytes();
+  work(source.intake);
+  pending_bytes_ = pending_bytes_ + source.intake.pending_bytes() - before;
+}
+
 void LogWriter::write(const std::string& source, const OutputPiece& piece) {
   const std::lock_guard lock(mutex_);
   const auto found = sources_.find(source);
   if (found == sources_.end() || found->second.ended) {
     return;
   }
-  OutputIntake& intake = found->second.intake;
-  const std::size_t before = intake.pending_bytes();
-  intake.take(piece, pending_bytes_ < options_.pending_bytes_max, clock_.wall(), clock_.steady());
-  pending_bytes_ += intake.pending_bytes() - before;
+  const bool room = pending_bytes_ < options_.pending_bytes_max;
+  change(found->second, [&](OutputIntake& intake) { intake.take(piece, room, clock_.wall(), clock_.steady()); });
   found->second.changed = true;
 }
 
@@ -60,10 +65,7 @@ void LogWriter::close(const std::string& source) {
   if (found == sources_.end() || found->second.ended) {
     return;
   }
-  OutputIntake& intake = found->second.intake;
-  const std::size_t before = intake.pending_bytes();
-  intake.finish(clock_.wall());
-  pending_bytes_ += intake.pending_bytes() - before;
+  change(found->second, [&](OutputIntake& intake) { intake.finish(clock_.wall()); });
   found->second.ended = found->second.changed = true;
 }
 
@@ -74,10 +76,7 @@ Status LogWriter::restart(const std::string& source) {
     if (found == sources_.end()) {
       return {};
     }
-    OutputIntake& intake = found->second.intake;
-    const std::size_t before = intake.pending_bytes();
-    intake.restart(clock_.wall());
-    pending_bytes_ += intake.pending_bytes() - before;
+    change(found->second, [&](OutputIntake& intake) { intake.restart(clock_.wall()); });
     found->second.changed = true;
     found->second.stored_offset.reset();
   }
@@ -109,10 +108,11 @@ std::vector<SourceOutput> LogWriter::collect() {
   const std::lock_guard lock(mutex_);
   std::vector<SourceOutput> outputs;
   for (auto& [name, source] : sources_) {
-    const std::size_t before = source.intake.pending_bytes();
-    source.intake.age(clock_.wall(), clock_.steady());
-    std::vector<NewEvent> events = source.intake.take_events();
-    pending_bytes_ = pending_bytes_ + source.intake.pending_bytes() - before;
+    std::vector<NewEvent> events;
+    change(source, [&](OutputIntake& intake) {
+      intake.age(clock_.wall(), clock_.steady());
+      events = intake.take_events();
+    });
     const std::optional<std::uint64_t> offset = source.intake.settled_offset();
     if (source.changed || !events.empty() || offset != source.stored_offset) {
       source.changed = false;

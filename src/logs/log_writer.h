@@ -70,6 +70,9 @@ class LogWriter {
   };
 
   LogWriter(LogStore& store, Clock& clock, Options options);
+  // Lets `work` change the source's intake and keeps count of what is pending. mutex_ is held.
+  template <typename Work>
+  void change(Source& source, const Work& work);
   void loop();
   std::vector<SourceOutput> collect();
   void stored(const std::vector<SourceOutput>& outputs, bool success);

@@ -38,11 +38,11 @@ void OutputIntake::add(std::string message, std::int64_t timestamp_ms) {
   events_.push_back({timestamp_ms, std::move(message)});
 }
 
-void OutputIntake::drop(std::string line, std::int64_t timestamp_ms) {
+void OutputIntake::drop(std::string line) {
   last_bytes_ += cost_of(line);
-  last_.push_back({timestamp_ms, std::move(line)});
+  last_.push_back(std::move(line));
   while (last_bytes_ > std::min(kLastLinesBytes, limits_.pending_bytes_max / 8)) {
-    const std::string& first = last_.front().message;
+    const std::string& first = last_.front();
     ++dropped_lines_;
     dropped_bytes_ += first.size();
     last_bytes_ -= cost_of(first);
@@ -66,9 +66,10 @@ void OutputIntake::end_drops(std::int64_t timestamp_ms) {
                        std::exchange(dropped_bytes_, 0),
                        limits_.bytes_per_second >> 10U));
   }
-  for (NewEvent& event : std::exchange(last_, {})) {
-    report(std::move(event.message));
+  for (std::string& line : last_) {
+    report(std::move(line));
   }
+  last_.clear();
   last_bytes_ = 0;
 }
 
@@ -78,7 +79,7 @@ void OutputIntake::take_line(std::string line, bool room, std::int64_t timestamp
     dropping_ = true;
   }
   if (dropping_) {
-    drop(std::move(line), timestamp_ms);
+    drop(std::move(line));
     return;
   }
   allowance_bytes_ -= cost;

@@ -62,7 +62,7 @@ class OutputIntake {
  private:
   void refill(SteadyTime now);
   void take_line(std::string line, bool room, std::int64_t timestamp_ms);
-  void drop(std::string line, std::int64_t timestamp_ms);
+  void drop(std::string line);
   void end_drops(std::int64_t timestamp_ms);
   void add(std::string message, std::int64_t timestamp_ms);
 
@@ -79,7 +79,7 @@ class OutputIntake {
   std::uint64_t lost_bytes_ = 0;
   std::uint64_t dropped_lines_ = 0;
   std::uint64_t dropped_bytes_ = 0;
-  std::deque<NewEvent> last_;  // lines of the flood so far, as few as fit
+  std::deque<std::string> last_;  // lines of the flood so far, as few as fit
   std::size_t last_bytes_ = 0;
 };
 
