@@ -22,10 +22,12 @@ const prometheus::Histogram::BucketBoundaries kBuckets = {
     0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
 constexpr char kSeparator = '\x1f';  // between label values in a key
 
-std::string key_of(LabelValues labels) {
+// `Values` are texts in the order of a family's label names.
+template <typename Values>
+std::string key_of(const Values& values) {
   std::string key;
   key.reserve(64);
-  for (const std::string_view value : labels) {
+  for (const std::string_view value : values) {
     key += value;
     key += kSeparator;
   }
@@ -72,30 +74,19 @@ class Registry {
   std::vector<Description> described_;  // constant after construction of Metrics
 };
 
-namespace {
-
 // The series of one family by their label values.
-template <typename T>
+template <typename Metric>
 class Series {
  public:
   Series(Registry& registry, const std::string& name, const std::string& help, std::vector<std::string> labels)
-      : family_(registry.family<T>(name, help)), names_(std::move(labels)) {}
+      : family_(registry.family<Metric>(name, help)), names_(std::move(labels)) {}
 
   template <typename... Arguments>
-  T& with(LabelValues values, const Arguments&... arguments) {
+  Metric& with(LabelValues values, const Arguments&... arguments) {
     std::string key = key_of(values);
     const std::lock_guard lock(mutex_);
-    if (const auto found = series_.find(key); found != series_.end()) {
-      return *found->second;
-    }
-    prometheus::Labels labels;
-    auto name = names_.begin();
-    for (const std::string_view value : values) {
-      labels.emplace(*name++, value);
-    }
-    T& made = family_.Add(labels, arguments...);
-    series_.emplace(std::move(key), &made);
-    return made;
+    const auto found = series_.find(key);
+    return found != series_.end() ? *found->second : make(std::move(key), values, arguments...);
   }
 
   void replace(const std::map<std::vector<std::string>, double>& values) {
@@ -105,70 +96,55 @@ class Series {
     }
     series_.clear();
     for (const auto& [label_values, value] : values) {
-      prometheus::Labels labels;
-      std::string key;
-      for (std::size_t i = 0; i < names_.size(); ++i) {
-        labels.emplace(names_[i], label_values[i]);
-        key += label_values[i] + kSeparator;
-      }
-      T& made = family_.Add(labels);
-      made.Set(value);
-      series_.emplace(std::move(key), &made);
+      make(key_of(label_values), label_values).Set(value);
     }
   }
 
  private:
-  prometheus::Family<T>& family_;
+  template <typename Values, typename... Arguments>
+  Metric& make(std::string key, const Values& values, const Arguments&... arguments) {
+    prometheus::Labels labels;
+    auto name = names_.begin();
+    for (const std::string_view value : values) {
+      labels.emplace(*name++, value);
+    }
+    Metric& made = family_.Add(labels, arguments...);
+    series_.emplace(std::move(key), &made);
+    return made;
+  }
+
+  prometheus::Family<Metric>& family_;
   const std::vector<std::string> names_;
   std::mutex mutex_;
-  std::unordered_map<std::string, T*> series_;  // guarded by mutex_
+  std::unordered_map<std::string, Metric*> series_;  // guarded by mutex_
 };
 
-}  // namespace
+template <typename Metric>
+Family<Metric>::Family(Registry& registry,
+                       const std::string& name,
+                       const std::string& help,
+                       std::vector<std::string> labels)
+    : series_(std::make_unique<Series<Metric>>(registry, name, help, std::move(labels))) {}
+template <typename Metric>
+Family<Metric>::~Family() = default;
 
-struct CounterFamily::Implementation {
-  Series<prometheus::Counter> series;
-  std::mutex raising{};
-};
-CounterFamily::CounterFamily(Registry& registry,
-                             const std::string& name,
-                             const std::string& help,
-                             std::vector<std::string> labels)
-    : implementation_(new Implementation{{registry, name, help, std::move(labels)}}) {}
-CounterFamily::~CounterFamily() = default;
-void CounterFamily::add(LabelValues labels, double value) { implementation_->series.with(labels).Increment(value); }
+template class Family<prometheus::Counter>;
+template class Family<prometheus::Gauge>;
+template class Family<prometheus::Histogram>;
+
+void CounterFamily::add(LabelValues labels, double value) { series_->with(labels).Increment(value); }
+
 void CounterFamily::raise_to(LabelValues labels, double total) {
-  prometheus::Counter& counter = implementation_->series.with(labels);
-  const std::lock_guard lock(implementation_->raising);
+  prometheus::Counter& counter = series_->with(labels);
+  const std::lock_guard lock(raising_);
   counter.Increment(std::max(0.0, total - counter.Value()));
 }
 
-struct GaugeFamily::Implementation {
-  Series<prometheus::Gauge> series;
-};
-GaugeFamily::GaugeFamily(Registry& registry,
-                         const std::string& name,
-                         const std::string& help,
-                         std::vector<std::string> labels)
-    : implementation_(new Implementation{{registry, name, help, std::move(labels)}}) {}
-GaugeFamily::~GaugeFamily() = default;
-void GaugeFamily::set(LabelValues labels, double value) { implementation_->series.with(labels).Set(value); }
-void GaugeFamily::replace(const std::map<std::vector<std::string>, double>& values) {
-  implementation_->series.replace(values);
-}
+void GaugeFamily::set(LabelValues labels, double value) { series_->with(labels).Set(value); }
 
-struct HistogramFamily::Implementation {
-  Series<prometheus::Histogram> series;
-};
-HistogramFamily::HistogramFamily(Registry& registry,
-                                 const std::string& name,
-                                 const std::string& help,
-                                 std::vector<std::string> labels)
-    : implementation_(new Implementation{{registry, name, help, std::move(labels)}}) {}
-HistogramFamily::~HistogramFamily() = default;
-void HistogramFamily::observe(LabelValues labels, double seconds) {
-  implementation_->series.with(labels, kBuckets).Observe(seconds);
-}
+void GaugeFamily::replace(const std::map<std::vector<std::string>, double>& values) { series_->replace(values); }
+
+void HistogramFamily::observe(LabelValues labels, double seconds) { series_->with(labels, kBuckets).Observe(seconds); }
 
 std::string BoundedLabel::admit(const std::string& value) {
   const std::lock_guard lock(mutex_);

@@ -14,50 +14,53 @@
 #include <string_view>
 #include <vector>
 
+namespace prometheus {
+class Counter;
+class Gauge;
+class Histogram;
+}  // namespace prometheus
+
 namespace dormouse::telemetry {
 
 // The values of one label in the order of the family's label names.
 using LabelValues = std::initializer_list<std::string_view>;
 
 class Registry;
+template <typename Metric>
+class Series;
 
-// A family: one name, some labels, a series for each combination of their values. Thread-safe; under a microsecond.
-class CounterFamily {
+// One name, some labels, a series for each combination of their values. Thread-safe; under a microsecond.
+template <typename Metric>
+class Family {
  public:
-  CounterFamily(Registry& registry, const std::string& name, const std::string& help, std::vector<std::string> labels);
-  ~CounterFamily();
+  Family(Registry& registry, const std::string& name, const std::string& help, std::vector<std::string> labels);
+  ~Family();
+
+ protected:
+  std::unique_ptr<Series<Metric>> series_;
+};
+
+class CounterFamily : public Family<prometheus::Counter> {
+ public:
+  using Family::Family;
   void add(LabelValues labels, double value = 1);
   void raise_to(LabelValues labels, double total);  // for what is counted elsewhere; never lowers
 
  private:
-  struct Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  std::mutex raising_;
 };
 
-class GaugeFamily {
+class GaugeFamily : public Family<prometheus::Gauge> {
  public:
-  GaugeFamily(Registry& registry, const std::string& name, const std::string& help, std::vector<std::string> labels);
-  ~GaugeFamily();
+  using Family::Family;
   void set(LabelValues labels, double value);
   void replace(const std::map<std::vector<std::string>, double>& values);  // and no other series
-
- private:
-  struct Implementation;
-  std::unique_ptr<Implementation> implementation_;
 };
 
-class HistogramFamily {
+class HistogramFamily : public Family<prometheus::Histogram> {
  public:
-  HistogramFamily(Registry& registry,
-                  const std::string& name,
-                  const std::string& help,
-                  std::vector<std::string> labels);
-  ~HistogramFamily();
+  using Family::Family;
   void observe(LabelValues labels, double seconds);
-
- private:
-  struct Implementation;
-  std::unique_ptr<Implementation> implementation_;
 };
 
 // The values that one label may have: the first `limit` different ones, and "other" for all that come later. Thread-safe.
