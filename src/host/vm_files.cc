@@ -106,8 +106,7 @@ Status VmFiles::consume_suspended() const { return os::rename_durably(suspended(
 
 Status VmFiles::sync_state() const {
   for (const std::filesystem::path& path : {state(), pages()}) {
-    DM_ASSIGN(const UniqueFd file, os::open_file(path, O_RDONLY), "");
-    DM_TRY(os::sync(file.get(), path.filename().string()), "");
+    DM_TRY(os::sync_file(path), "");
   }
   return {};
 }
@@ -141,8 +140,7 @@ Status VmFiles::prepare_rollback(const VmFiles& checkpoint, const os::Context& c
   for (const char* const name : kReplaced) {
     const std::filesystem::path copy = rollback_directory() / name;
     DM_TRY(os::copy_sparsely(checkpoint.directory() / name, copy, context), "");
-    DM_ASSIGN(const UniqueFd file, os::open_file(copy, O_RDONLY), "");
-    DM_TRY(os::sync(file.get(), copy.string()), "");
+    DM_TRY(os::sync_file(copy), "");
   }
   DM_TRY(os::sync_directory(rollback_directory()), "");
   return os::sync_directory(directory_);
@@ -155,6 +153,9 @@ Status VmFiles::publish_rollback(const SuspendedRecord& record) const {
 bool VmFiles::rollback_is_pending() const { return ::access(rollback_record().c_str(), F_OK) == 0; }
 
 Status VmFiles::finish_rollback() const {
+  if (!rollback_is_pending()) {
+    return {};
+  }
   for (const char* const name : kReplaced) {
     const std::filesystem::path replacement = rollback_directory() / name;
     if (::rename(replacement.c_str(), (directory_ / name).c_str()) != 0 && errno != ENOENT) {  // ENOENT: done before

@@ -32,10 +32,7 @@ constexpr std::uint64_t kBlockBytes = 4096;
 
 // Puts `partial`, complete, under its name for good.
 Status publish(const fs::path& partial, const fs::path& target) {
-  {
-    DM_ASSIGN(const UniqueFd file, os::open_file(partial, O_RDONLY), "");
-    DM_TRY(os::sync(file.get(), partial.string()), "");
-  }
+  DM_TRY(os::sync_file(partial), "");
   return os::rename_durably(partial, target);
 }
 

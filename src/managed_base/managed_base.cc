@@ -61,8 +61,7 @@ Status sync_tree(const fs::path& directory) {
     if (entry->is_directory()) {
       DM_TRY(os::sync_directory(entry->path()), "");
     } else {
-      DM_ASSIGN(const UniqueFd file, os::open_file(entry->path(), O_RDONLY), "");
-      DM_TRY(os::sync(file.get(), entry->path().string()), "");
+      DM_TRY(os::sync_file(entry->path()), "");
     }
   }
   if (error) {

@@ -109,6 +109,11 @@ Status sync(int fd, std::string_view what) {
   return {};
 }
 
+Status sync_file(const fs::path& path) {
+  DM_ASSIGN(const UniqueFd file, open_file(path, O_RDONLY), "");
+  return sync(file.get(), path.string());
+}
+
 Status sync_directory(const fs::path& path) {
   DM_ASSIGN(const UniqueFd directory, open_file(path, O_RDONLY | O_DIRECTORY), "");
   if (::fsync(directory.get()) != 0) {

@@ -35,6 +35,7 @@ enum class Durability { kDurable, kVolatile };
 Status publish_file(const std::filesystem::path& path, std::string_view content, mode_t mode, Durability durability);
 
 Status sync(int fd, std::string_view what);                // fdatasync
+Status sync_file(const std::filesystem::path& path);       // the same, of a file that nobody here has open
 Status sync_directory(const std::filesystem::path& path);  // makes renames in it durable
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
