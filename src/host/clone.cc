@@ -11,13 +11,8 @@
 #include "os/sparse_copy.h"
 
 namespace dormouse::host {
-namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::chrono::seconds kEndTimeout{30};
-
-}  // namespace
 
 network::Egress to_network(Egress egress) {
   return egress == Egress::kNone ? network::Egress::kNone : network::Egress::kInternet;

@@ -46,6 +46,9 @@ struct Identity {
 // Of the VM "microvm-<uuid>": its id, and the UUID's digits. Of one that has another name, as a build's has: random ones.
 Identity identity_of(const std::string& microvm_id);
 
+// What ending a guest, or undoing what was done to it, may take: also when the operation has no time left.
+inline constexpr std::chrono::seconds kEndTimeout{30};
+
 // A guest that has a process: VMM, network namespace, way out, and the agent inside. Destroying it leaves the process
 // running, for a daemon that comes back, unless end() was called; the way out ends with it in any case.
 //

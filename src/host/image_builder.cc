@@ -3,16 +3,13 @@
 #include "host/image_builder.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
-#include <thread>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -22,6 +19,7 @@
 #include "base/scope_exit.h"
 #include "build_context/build_context.h"
 #include "host/application_end.h"
+#include "host/process_guard.h"
 #include "http_client/http_call.h"
 #include "managed_base/recipe.h"
 #include "os/command.h"
@@ -60,40 +58,6 @@ std::uint64_t free_bytes(const fs::path& directory) {
   const auto facts = os::read_file_system_facts(directory);
   return facts ? facts->available_bytes : UINT64_MAX;
 }
-
-// Ends what a guest is waited for when its process ends: it takes its network along, and a connection would never tell.
-class ProcessGuard {
- public:
-  ProcessGuard(const os::Process& process, const os::Context& outer)
-      : process_(process), outer_(outer), thread_([this] { watch(); }) {}
-  ~ProcessGuard() {
-    done_.cancel();
-    thread_.join();
-  }
-  ProcessGuard(const ProcessGuard&) = delete;
-  ProcessGuard& operator=(const ProcessGuard&) = delete;
-
-  os::Context context() const { return os::Context(inner_, outer_.deadline()).traced(outer_.trace()); }
-  bool process_ended() const { return ended_; }
-
- private:
-  void watch() {
-    std::array<pollfd, 3> entries{pollfd{process_.descriptor(), POLLIN, 0},
-                                  pollfd{outer_.cancellation().descriptor(), POLLIN, 0},
-                                  pollfd{done_.descriptor(), POLLIN, 0}};
-    while (::poll(entries.data(), entries.size(), -1) < 0 && errno == EINTR) {
-    }
-    ended_ = entries[0].revents != 0;
-    inner_.cancel();
-  }
-
-  const os::Process& process_;
-  const os::Context& outer_;
-  const os::Cancellation inner_;
-  const os::Cancellation done_;
-  std::atomic<bool> ended_ = false;
-  std::thread thread_;
-};
 
 BuildFailure failure(std::string code, std::string sentence) {
   return BuildFailure{std::move(code), std::move(sentence), std::nullopt};
@@ -213,7 +177,7 @@ tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& o
   const ScopeExit cleanup([&] {
     support_.vm.watcher.remove(snapshot_guest(request_.build_id));
     if (guest_) {
-      (void)guest_->end(os::Context::with_timeout(seconds(30)));
+      (void)guest_->end(os::Context::with_timeout(kEndTimeout));
     }
     (void)os::remove_tree(work_);
   });
@@ -307,7 +271,7 @@ Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
   request.boot = std::move(boot);
   DM_ASSIGN(std::unique_ptr<Guest> guest, Guest::start(support_.vm.guest, std::move(request), context), "");
   if (auto booted = guest->boot(context.within(kBootTimeout)); !booted) {
-    (void)guest->end(os::Context::with_timeout(seconds(30)));
+    (void)guest->end(os::Context::with_timeout(kEndTimeout));
     return fail(std::move(booted).error());
   }
   return guest;
@@ -341,7 +305,7 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
   if (stopped) {
     stopped = guest_->vmm().process().wait(context.within(seconds(60))).map([](const os::ProcessEnd&) {});
   }
-  (void)guest_->end(os::Context::with_timeout(seconds(30)));
+  (void)guest_->end(os::Context::with_timeout(kEndTimeout));
   guest_.reset();
   if (!stopped) {
     return tl::unexpected(internal(stopped.error()));

@@ -260,6 +260,14 @@ std::shared_ptr<Vm> LocalHost::find(const std::string& microvm_id) const {
   return found == vms_.end() ? nullptr : found->second;
 }
 
+Result<std::shared_ptr<Vm>> LocalHost::require(const std::string& microvm_id) const {
+  std::shared_ptr<Vm> vm = find(microvm_id);
+  if (!vm) {
+    return fail(ErrorKind::kNotFound, microvm_id + " is not on this host");
+  }
+  return vm;
+}
+
 Result<std::shared_ptr<Guest>> LocalHost::running(const std::string& microvm_id) const {
   const std::shared_ptr<Vm> vm = find(microvm_id);
   std::shared_ptr<Guest> guest = vm ? vm->guest() : nullptr;
@@ -317,10 +325,7 @@ Result<LaunchResult> LocalHost::launch(const LaunchRequest& request, const os::C
 }
 
 Result<SuspendResult> LocalHost::suspend(const std::string& microvm_id, const os::Context& context) {
-  const std::shared_ptr<Vm> vm = find(microvm_id);
-  if (!vm) {
-    return fail(ErrorKind::kNotFound, microvm_id + " is not on this host");
-  }
+  DM_ASSIGN(const std::shared_ptr<Vm> vm, require(microvm_id), "");
   return vm->suspend(context);
 }
 
@@ -333,18 +338,12 @@ Status LocalHost::resume(const std::string& microvm_id, const os::Context& conte
 }
 
 Result<CheckpointResult> LocalHost::checkpoint(const CheckpointRequest& request, const os::Context& context) {
-  const std::shared_ptr<Vm> vm = find(request.microvm_id);
-  if (!vm) {
-    return fail(ErrorKind::kNotFound, request.microvm_id + " is not on this host");
-  }
+  DM_ASSIGN(const std::shared_ptr<Vm> vm, require(request.microvm_id), "");
   return vm->checkpoint(request, context);
 }
 
 Status LocalHost::rollback(const std::string& microvm_id, const fs::path& checkpoint, const os::Context& context) {
-  const std::shared_ptr<Vm> vm = find(microvm_id);
-  if (!vm) {
-    return fail(ErrorKind::kNotFound, microvm_id + " is not on this host");
-  }
+  DM_ASSIGN(const std::shared_ptr<Vm> vm, require(microvm_id), "");
   return vm->rollback(checkpoint, context);
 }
 

@@ -79,6 +79,7 @@ class LocalHost final : public Host {
   LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<network::EgressServer> egress);
 
   std::shared_ptr<Vm> find(const std::string& microvm_id) const;
+  Result<std::shared_ptr<Vm>> require(const std::string& microvm_id) const;  // kNotFound
   Result<std::shared_ptr<Guest>> running(const std::string& microvm_id) const;
   Status admit(const LaunchRequest& request) const;
   Result<std::filesystem::path> empty_overlay(std::uint64_t size_bytes, const os::Context& context);

@@ -27,7 +27,6 @@ using std::chrono::seconds;
 
 constexpr seconds kLaunchTimeout{60};
 constexpr seconds kSuspendTimeout{60};
-constexpr seconds kEndTimeout{30};
 
 Status expect_running(const std::shared_ptr<Guest>& guest, const std::string& id) {
   if (!guest) {
@@ -269,9 +268,7 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
 Status Vm::resume(const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
-  if (files_.rollback_is_pending()) {
-    DM_TRY(files_.finish_rollback(), "resume " + id_);
-  }
+  DM_TRY(files_.finish_rollback(), "resume " + id_);
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
     DM_ASSIGN(Clone clone, obtain_for(record, context), "");
@@ -362,10 +359,8 @@ RecoveredVm Vm::recover(const os::Context& context) {
     if (record) {
       kill(*record);
     }
-    if (files_.rollback_is_pending()) {
-      if (const Status finished = files_.finish_rollback(); !finished) {
-        log::warning("a rollback waits for the VM's wake", {{"vm", id_}, {"error", finished.error().message()}});
-      }
+    if (const Status finished = files_.finish_rollback(); !finished) {
+      log::warning("a rollback waits for the VM's wake", {{"vm", id_}, {"error", finished.error().message()}});
     }
     found.state = RecoveredVm::State::kSuspended;
     return found;

@@ -23,16 +23,10 @@ namespace fs = std::filesystem;
 using std::chrono::seconds;
 
 constexpr seconds kCheckpointTimeout{60};
-constexpr seconds kEndTimeout{30};
 
 Result<std::uint64_t> allocated_bytes(const fs::path& path) {
   DM_ASSIGN(const UniqueFd file, os::open_file(path, O_RDONLY), "");
   return os::allocated_bytes_of(file.get());
-}
-
-Status sync_file(const fs::path& path) {
-  DM_ASSIGN(const UniqueFd file, os::open_file(path, O_RDONLY), "");
-  return os::sync(file.get(), path.filename().string());
 }
 
 }  // namespace
@@ -71,9 +65,7 @@ Result<SuspendedRecord> Vm::capture(Guest& guest,
 }
 
 Result<SuspendedRecord> Vm::copy(const VmFiles& to, CheckpointResult& result, const os::Context& context) {
-  if (files_.rollback_is_pending()) {
-    DM_TRY(files_.finish_rollback(), "");
-  }
+  DM_TRY(files_.finish_rollback(), "");
   DM_ASSIGN(SuspendedRecord record, files_.read_suspended(), "");
   DM_TRY(os::copy_sparsely(files_.overlay(), to.overlay(), context), "");
   DM_TRY(os::copy_sparsely(files_.state(), to.state(), context), "");
@@ -104,7 +96,7 @@ Result<CheckpointResult> Vm::checkpoint(const CheckpointRequest& request, const 
       }
       return {};
     }
-    DM_TRY(sync_file(to.overlay()), "");
+    DM_TRY(os::sync_file(to.overlay()), "");
     DM_TRY(to.sync_state(), "");
     DM_TRY(os::publish_file(to.directory() / kCheckpointRecord, request.record, 0600, os::Durability::kDurable), "");
     DM_TRY(to.publish_suspended(record), "");
@@ -124,10 +116,12 @@ Status Vm::launch_child(const LaunchRequest& request, const os::Context& context
   DM_TRY(os::make_directories(files_.directory()), "");
   DM_TRY(os::copy_sparsely(checkpoint.overlay(), files_.overlay(), context), "");
   DM_ASSIGN(Clone clone, obtain_for(record, context), "");
-  DM_TRY(adopt(std::move(clone)), "");
+  DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
   DM_TRY(load(*clone_.guest, checkpoint, record, context), "");
   DM_TRY(clone_.guest->wake(true, identity_of(id_), context), "");
-  return support_.watcher.add(id_, *clone_.guest, record.output_offset, record.output_offset, context);
+  const std::uint64_t own_from = record.output_offset;
+  return context.trace().step("watch",
+                              [&] { return support_.watcher.add(id_, *clone_.guest, own_from, own_from, context); });
 }
 
 // --- the way back ---

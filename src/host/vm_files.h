@@ -78,8 +78,9 @@ class VmFiles {
   Status publish_rollback(
       const SuspendedRecord& record) const;  // durable: from now on the VM is what the checkpoint was
   bool rollback_is_pending() const;
-  Status finish_rollback() const;  // durable: the VM is suspended. No process may have the overlay open
-  void abandon_rollback() const;   // unless it was published
+  // One that was published; durable: the VM is suspended. No process may have the overlay open.
+  Status finish_rollback() const;
+  void abandon_rollback() const;  // unless it was published
 
  private:
   std::filesystem::path suspended() const { return directory_ / "suspended.json"; }
