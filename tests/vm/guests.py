@@ -3,7 +3,11 @@
 
 import os
 import pathlib
+import random
+import threading
 import time
+
+import botocore.exceptions
 
 from tests.support.daemon import Daemon
 from tests.support.machine import Machine, vmm_processes
@@ -11,6 +15,8 @@ from tests.support.machine import Machine, vmm_processes
 HERE = pathlib.Path(__file__).resolve().parent
 ACCOUNT = "000000000000"
 HOOKS = ("ready", "run", "resume", "suspend")
+# Errors of a client whose daemon dies while it asks.
+CUT_OFF = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError, OSError)
 CLOCK_READINGS = 8  # the one that took least time counts
 # Sleeps when told to, is woken by traffic.
 WAKES = {"maxIdleDurationSeconds": 3600, "suspendedDurationSeconds": 3600, "autoResumeEnabled": True}
@@ -71,15 +77,49 @@ class World:
         if own is not None and own.poll() is None:
             self.daemon.stop()
 
+    def start_again(self, seconds=120):
+        """A new daemon over the data directory of the one that has ended."""
+        self.daemon.launch()
+        self.daemon.wait_ready(seconds)
+
     def restart(self, seconds=120):
         """The daemon's end without warning, and a new one over the same data directory."""
         self.daemon.kill()
-        self.daemon.launch()
-        self.daemon.wait_ready(seconds)
+        self.start_again(seconds)
+
+    def kill_during(self, call, delay, expected=()):
+        """restart()s `delay` seconds after `call` was begun. What the call answered; None if it was cut off or `expected`."""
+        answers = []
+
+        def begin():
+            try:
+                answers.append(call())
+            except (*CUT_OFF, *expected):
+                pass
+
+        asking = threading.Thread(target=begin)
+        asking.start()
+        time.sleep(delay)  # the moment is what is tested
+        self.restart()
+        asking.join(120)
+        return answers[0] if answers else None
+
+    def await_end(self, vm, seconds=60, what=None):
+        """The record of a VM that ends without being told to."""
+        record = eventually(lambda: vm.state() == "TERMINATED" and vm.record(), seconds, what or f"{vm.id}'s end")
+        if vm in self.vms:
+            self.vms.remove(vm)
+        return record
 
     def describe(self, vm):
         """Dormouse's own description of a VM: with how its application ended, and its last output."""
         return self.machine.extension(f"/dormouse/2026-11-01/microvms/{vm.id}")
+
+
+def seeded_random():
+    """(a generator of random numbers, its seed: to be told with a failure)."""
+    seed = random.randrange(1 << 32)
+    return random.Random(seed), seed
 
 
 def python(vm, code, timeout=120):
