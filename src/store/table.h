@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "store/paging.h"
 #include "store/rows.h"
 #include "store/sqlite.h"
 
@@ -202,29 +203,6 @@ Result<std::size_t> count_rows(SqliteConnection& connection, std::string_view sq
   return static_cast<std::size_t>(statement.number());
 }
 
-// The position of a row in a listing by time: "<microseconds>:<id>".
-struct TimePosition {
-  std::int64_t created_at = 0;
-  std::string id;
-
-  static std::string format(WallTime created_at, const std::string& id);
-  // Nothing: before the newest. kInvalidArgument for what is none.
-  static Result<TimePosition> parse(const std::optional<std::string>& text);
-};
-
-// Cuts `rows`, of which one more than the page holds was asked for, to a page.
-template <typename Row, typename Position>
-RowPage<Row> cut_page(std::vector<Row> rows, const PageRequest& page, Position position) {
-  RowPage<Row> result{std::move(rows), std::nullopt};
-  if (result.rows.size() > page.limit) {
-    result.rows.resize(page.limit);
-    if (!result.rows.empty()) {
-      result.next = position(result.rows.back());
-    }
-  }
-  return result;
-}
-
 // A page of the rows that keep `condition`, newest first.
 template <typename Row, typename... Values>
 Result<RowPage<Row>> find_page(SqliteConnection& connection,
@@ -237,7 +215,7 @@ Result<RowPage<Row>> find_page(SqliteConnection& connection,
                            ") < (?, ?) ORDER BY created_at DESC, " + id + " DESC LIMIT ?";
   DM_ASSIGN(auto rows, find_all<Row>(connection, rest, values..., after.created_at, after.id, page.limit + 1), "");
   return cut_page(std::move(rows), page, [](const Row& row) {
-    return TimePosition::format(row.created_at, row.*(table<Row>().listed_by));
+    return TimePosition::of(row.created_at, row.*(table<Row>().listed_by)).text();
   });
 }
 

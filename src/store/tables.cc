@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <charconv>
 #include <chrono>
-#include <limits>
-
-#include <fmt/core.h>
 
 #include "store/table.h"
 
@@ -140,23 +136,5 @@ std::int64_t to_number(WallTime time) {
 }
 
 WallTime to_time(std::int64_t microseconds) { return WallTime(std::chrono::microseconds(microseconds)); }
-
-std::string TimePosition::format(WallTime created_at, const std::string& id) {
-  return fmt::format("{}:{}", to_number(created_at), id);
-}
-
-Result<TimePosition> TimePosition::parse(const std::optional<std::string>& text) {
-  TimePosition position{std::numeric_limits<std::int64_t>::max(), ""};
-  if (!text) {
-    return position;
-  }
-  const char* const end = text->data() + text->size();
-  const auto [rest, error] = std::from_chars(text->data(), end, position.created_at);
-  if (error != std::errc() || rest == end || *rest != ':') {
-    return fail(ErrorKind::kInvalidArgument, fmt::format("page position '{}': not one of this listing", *text));
-  }
-  position.id.assign(rest + 1, end);
-  return position;
-}
 
 }  // namespace dormouse::store
