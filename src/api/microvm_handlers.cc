@@ -8,6 +8,7 @@
 #include "api/output.h"
 #include "api/pages.h"
 #include "control/identifiers.h"
+#include "control/service_failure.h"
 
 namespace dormouse::api {
 namespace {
@@ -17,13 +18,6 @@ using Members = control::Answer<json::object>;
 using control::ServiceErrorKind;
 
 constexpr int kTokenMinutesMax = 60;
-
-Members nothing(control::Answer<void> answer) {
-  if (!answer) {
-    return tl::unexpected(std::move(answer).error());
-  }
-  return json::object();
-}
 
 std::uint16_t port_of(const json::object& members, std::string_view member) {
   return static_cast<std::uint16_t>(members.at(member).as_int64());
@@ -65,9 +59,7 @@ control::Answer<control::Microvm> find_for_token(Backend& backend, const Call& c
   auto microvm = backend.microvms.get(call.account, required_text(call.input, "microvmIdentifier"));
   if (microvm &&
       (microvm->state == control::MicrovmState::kTerminated || microvm->state == control::MicrovmState::kTerminating)) {
-    return control::refuse(
-        ServiceErrorKind::kValidation,
-        fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm->microvm_id));
+    return control::refuse_ended(microvm->microvm_id);
   }
   return microvm;
 }
@@ -83,19 +75,11 @@ json::object token_members(const std::string& token) {
 Members run_microvm(Backend& backend, const Call& call) {
   control::RunRequest request = run_request(call.input);
   request.cause = call.cause;
-  auto microvm = backend.microvms.run(call.account, request, request_digest(call.input));
-  if (!microvm) {
-    return tl::unexpected(std::move(microvm).error());
-  }
-  return microvm_members(*microvm);
+  return backend.microvms.run(call.account, request, request_digest(call.input)).map(microvm_members);
 }
 
 Members get_microvm(Backend& backend, const Call& call) {
-  auto microvm = backend.microvms.get(call.account, required_text(call.input, "microvmIdentifier"));
-  if (!microvm) {
-    return tl::unexpected(std::move(microvm).error());
-  }
-  return microvm_members(*microvm);
+  return backend.microvms.get(call.account, required_text(call.input, "microvmIdentifier")).map(microvm_members);
 }
 
 Members list_microvms(Backend& backend, const Call& call) {

@@ -8,32 +8,22 @@
 
 #include <fmt/core.h>
 
+#include "control/decoded_page.h"
 #include "control/document.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
 
 namespace dormouse::control {
 
-namespace json = boost::json;
-
 template <typename Document>
 void members(Document& document, typename Document::template As<Account>& account) {
   document("name", account.name);
+  document("quotas", account.quotas);
 }
 
 namespace {
 
-store::AccountRow encode(const Account& account) {
-  DocumentWriter writer;
-  members(writer, account);
-  json::object document = writer.take();
-  json::object quotas;
-  for (const auto& [name, value] : account.quotas) {
-    quotas[name] = value ? json::value(*value) : json::value(nullptr);
-  }
-  document["quotas"] = std::move(quotas);
-  return {account.id, account.created_at, json::serialize(document)};
-}
+store::AccountRow encode(const Account& account) { return {account.id, account.created_at, to_document(account)}; }
 
 Result<Account> decode(const store::AccountRow& row, const std::string& administrator) {
   Account account;
@@ -41,15 +31,6 @@ Result<Account> decode(const store::AccountRow& row, const std::string& administ
   account.created_at = row.created_at;
   account.administrator = row.id == administrator;
   DM_TRY(from_document(row.document, account), "account " + row.id);
-  const json::value document = json::parse(row.document);
-  if (const json::value* quotas = document.get_object().if_contains("quotas");
-      quotas != nullptr && quotas->is_object()) {
-    for (const auto& [name, value] : quotas->get_object()) {
-      json::error_code error;
-      const auto number = value.to_number<std::uint64_t>(error);
-      account.quotas[name] = error ? std::nullopt : std::optional(number);
-    }
-  }
   return account;
 }
 
@@ -135,27 +116,13 @@ Answer<Account> Accounts::get(const std::string& id) const {
   if (!*row) {
     return no_account(id);
   }
-  auto account = decode(**row, administrator_);
-  if (!account) {
-    return refuse_internally("read an account", account.error());
-  }
-  return *std::move(account);
+  return answer_of(decode(**row, administrator_), "read an account");
 }
 
 Answer<Page<Account>> Accounts::list(std::size_t limit, const std::optional<std::string>& after) const {
-  auto rows = parts_.store.list_accounts({limit, after});
-  if (!rows) {
-    return refuse_internally("list accounts", rows.error());
-  }
-  Page<Account> page{{}, std::move(rows->next)};
-  for (const store::AccountRow& row : rows->rows) {
-    auto account = decode(row, administrator_);
-    if (!account) {
-      return refuse_internally("list accounts", account.error());
-    }
-    page.items.push_back(*std::move(account));
-  }
-  return page;
+  return decoded_page(parts_.store.list_accounts({limit, after}), "list accounts", [&](const store::AccountRow& row) {
+    return decode(row, administrator_);
+  });
 }
 
 Answer<store::IdentityStore::Counts> Accounts::resources(const std::string& id) const {

@@ -2,7 +2,6 @@
 
 #include "control/checkpoints.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,11 +10,11 @@
 #include <system_error>
 #include <utility>
 
-#include <boost/json.hpp>
 #include <fmt/core.h>
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "control/document.h"
 #include "control/image_files.h"
 #include "control/image_holds.h"
 #include "control/microvm_effects.h"
@@ -23,13 +22,35 @@
 #include "control/service_failure.h"
 #include "control/world.h"
 #include "os/file.h"
+#include "store/paging.h"
 
 namespace dormouse::control {
 
 namespace {
 
+// record.json (docs/formats/checkpoint.md).
+struct CheckpointRecord {
+  int format = 0;
+  std::string checkpoint_id;
+  std::optional<std::string> name;
+  WallTime created_at;
+  std::string source;
+};
+
+}  // namespace
+
+template <typename Document>
+void members(Document& document, typename Document::template As<CheckpointRecord>& record) {
+  document("format", record.format);
+  document("checkpoint_id", record.checkpoint_id);
+  document("name", record.name);
+  document("created_at", record.created_at);
+  document("source", record.source);
+}
+
+namespace {
+
 namespace fs = std::filesystem;
-namespace json = boost::json;
 
 constexpr int kRecordFormat = 1;
 constexpr std::size_t kRecordBytesMax = 256U << 10U;
@@ -39,39 +60,24 @@ tl::unexpected<ServiceError> not_found(const std::string& checkpoint) {
   return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("Checkpoint not found: {}", checkpoint));
 }
 
-std::int64_t microseconds_of(WallTime time) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-
 std::string encode(const Checkpoint& checkpoint) {
-  json::object object{{"format", kRecordFormat},
-                      {"checkpoint_id", checkpoint.checkpoint_id},
-                      {"created_at", microseconds_of(checkpoint.created_at)},
-                      {"source", encode_answer(checkpoint.source)}};
-  if (checkpoint.name) {
-    object["name"] = *checkpoint.name;
-  }
-  return json::serialize(object) + "\n";
+  return to_document(CheckpointRecord{kRecordFormat,
+                                      checkpoint.checkpoint_id,
+                                      checkpoint.name,
+                                      checkpoint.created_at,
+                                      encode_answer(checkpoint.source)}) +
+         "\n";
 }
 
 Result<Checkpoint> decode_checkpoint(const std::string& text) {
-  try {
-    const json::value value = json::parse(text);
-    const json::object& object = value.as_object();
-    if (object.at("format").to_number<int>() != kRecordFormat) {
-      return fail(ErrorKind::kDataLoss, fmt::format("this version reads format {}", kRecordFormat));
-    }
-    Checkpoint checkpoint;
-    checkpoint.checkpoint_id = json::value_to<std::string>(object.at("checkpoint_id"));
-    checkpoint.created_at = WallTime(std::chrono::microseconds(object.at("created_at").to_number<std::int64_t>()));
-    if (const json::value* const name = object.if_contains("name")) {
-      checkpoint.name = json::value_to<std::string>(*name);
-    }
-    DM_ASSIGN(checkpoint.source, decode_microvm_answer(json::value_to<std::string>(object.at("source"))), "source");
-    return checkpoint;
-  } catch (const std::exception& error) {
-    return fail(ErrorKind::kDataLoss, error.what());
+  CheckpointRecord record;
+  DM_TRY(from_document(text, record), "");
+  if (record.format != kRecordFormat) {
+    return fail(ErrorKind::kDataLoss,
+                fmt::format("it has format {}: this version reads format {}", record.format, kRecordFormat));
   }
+  DM_ASSIGN(Microvm source, decode_microvm_answer(record.source), "source");
+  return Checkpoint{record.checkpoint_id, record.name, record.created_at, 0, std::move(source)};
 }
 
 std::uint64_t bytes_in(const fs::path& directory) {
@@ -99,11 +105,6 @@ std::optional<Outcome> wait_for(std::future<Outcome>& future) {
   }
 }
 
-tl::unexpected<ServiceError> refuse_ended(const std::string& microvm_id) {
-  return refuse(ServiceErrorKind::kValidation,
-                fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm_id));
-}
-
 tl::unexpected<ServiceError> refuse_for(const char* doing, const std::string& microvm_id, const Error& error) {
   switch (error.kind()) {
     case ErrorKind::kDataLoss:
@@ -117,13 +118,8 @@ tl::unexpected<ServiceError> refuse_for(const char* doing, const std::string& mi
   }
 }
 
-// "<microseconds>:<id>"
-std::string position_of(const Checkpoint& checkpoint) {
-  return fmt::format("{}:{}", microseconds_of(checkpoint.created_at), checkpoint.checkpoint_id);
-}
-
-bool newer(const Checkpoint& one, const Checkpoint& other) {
-  return std::tie(one.created_at, one.checkpoint_id) > std::tie(other.created_at, other.checkpoint_id);
+store::TimePosition position_of(const Checkpoint& checkpoint) {
+  return store::TimePosition::of(checkpoint.created_at, checkpoint.checkpoint_id);
 }
 
 }  // namespace
@@ -252,33 +248,34 @@ Answer<Page<Checkpoint>> Checkpoints::list(const std::string& account,
                                            const std::optional<std::string>& microvm_id,
                                            std::size_t limit,
                                            const std::optional<std::string>& after) const {
+  const auto begin = answer_of(store::TimePosition::parse(after), "list checkpoints");
+  if (!begin) {
+    return tl::unexpected(begin.error());
+  }
   std::vector<Checkpoint> found;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, entry] : entries_) {
       const Microvm& source = entry.checkpoint.source;
-      if (source.account == account && (!microvm_id || source.microvm_id == *microvm_id)) {
+      if (source.account == account && (!microvm_id || source.microvm_id == *microvm_id) &&
+          position_of(entry.checkpoint) < *begin) {
         found.push_back(entry.checkpoint);
       }
     }
   }
-  std::sort(found.begin(), found.end(), newer);
-  auto begin = found.begin();
-  if (after) {
-    begin = std::find_if(begin, found.end(), [&](const Checkpoint& one) { return position_of(one) == *after; });
-    if (begin == found.end()) {
-      return refuse(ServiceErrorKind::kValidation,
-                    "The checkpoint that the page before ended with is gone; list again without nextToken");
-    }
-    ++begin;
-  }
-  const auto end = begin + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(limit), found.end() - begin);
-  Page<Checkpoint> page;
-  if (end != found.end() && end != begin) {
-    page.next = position_of(*(end - 1));
-  }
-  page.items.assign(std::make_move_iterator(begin), std::make_move_iterator(end));
-  return page;
+  std::sort(found.begin(), found.end(), [](const Checkpoint& one, const Checkpoint& other) {
+    return position_of(one) > position_of(other);
+  });
+  auto page = store::cut_page(
+      std::move(found), {limit, after}, [](const Checkpoint& last) { return position_of(last).text(); });
+  return Page<Checkpoint>{std::move(page.rows), std::move(page.next)};
+}
+
+std::size_t Checkpoints::count(const std::string& account) const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+    return entry.second.checkpoint.source.account == account;
+  }));
 }
 
 Answer<void> Checkpoints::remove(const std::string& account, const std::string& checkpoint_id) {

@@ -46,6 +46,7 @@ class Checkpoints {
                                 const std::optional<std::string>& microvm_id,
                                 std::size_t limit,
                                 const std::optional<std::string>& after) const;
+  std::size_t count(const std::string& account) const;
   // Refused while VMs are launched from it, or one goes back to it.
   Answer<void> remove(const std::string& account, const std::string& checkpoint_id);
 

@@ -239,6 +239,11 @@ TEST_F(CheckpointsTest, ListingIsNewestFirstAndGoesOnWhereItEnded) {
   ASSERT_TRUE(page->next);
   const auto rest = fixture.checkpoints->list(kAccount, std::nullopt, 2, page->next);
   ASSERT_TRUE(rest);
+  ASSERT_TRUE(fixture.checkpoints->remove(kAccount, page->items.back().checkpoint_id));
+  const auto without = fixture.checkpoints->list(kAccount, std::nullopt, 2, page->next);
+  ASSERT_TRUE(without) << "whoever deletes what a page shows goes on with the next";
+  ASSERT_THAT(without->items, SizeIs(1));
+  EXPECT_EQ(without->items[0].checkpoint_id, rest->items.at(0).checkpoint_id);
   EXPECT_FALSE(rest->next);
   std::vector<std::string> ids;
   for (const auto* one : {&*page, &*rest}) {
@@ -248,6 +253,8 @@ TEST_F(CheckpointsTest, ListingIsNewestFirstAndGoesOnWhereItEnded) {
   }
   EXPECT_EQ(ids, newest_first);
   EXPECT_THAT(fixture.checkpoints->list("111111111111", std::nullopt, 10, std::nullopt)->items, IsEmpty());
+  EXPECT_EQ(fixture.checkpoints->count(kAccount), 2U);
+  EXPECT_EQ(fixture.checkpoints->count("111111111111"), 0U);
 }
 
 TEST_F(CheckpointsTest, CheckpointThatFailsIsNotThereAndTheVmRunsOn) {

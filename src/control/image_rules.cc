@@ -195,4 +195,12 @@ std::string architecture_notice(const ImageSpecification& specification) {
   return "";
 }
 
+tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version) {
+  return refuse(
+      ServiceErrorKind::kResourceNotFound,
+      version ? fmt::format(
+                    "No active version found for MicroVM image {} and version {}", arn, normalized_version(*version))
+              : fmt::format("No active version found for MicroVM image {}", arn));
+}
+
 }  // namespace dormouse::control

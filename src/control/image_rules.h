@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "control/identifiers.h"
@@ -34,5 +35,8 @@ std::chrono::seconds runtime_hook_timeout(const HookSetting& setting);
 
 // The sentence for a build that was asked for another architecture than this machine's; empty if it was not.
 std::string architecture_notice(const ImageSpecification& specification);
+
+// The answer to who wants to launch an image that has no such version to launch: the one asked for, or any.
+tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version);
 
 }  // namespace dormouse::control

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "control/build_log.h"
+#include "control/client_tokens.h"
+#include "control/decoded_page.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
 #include "control/images_implementation.h"
@@ -23,7 +25,6 @@ namespace dormouse::control {
 
 namespace {
 
-constexpr std::chrono::hours kTokenLife{24};
 constexpr std::chrono::seconds kBuildSlack{120};  // for the host's own clean-up after its timeout
 constexpr std::size_t kWaitingBuildsMax = 32;
 constexpr const char* kPlatformError = "INTERNAL_PLATFORM_ERROR";
@@ -32,23 +33,6 @@ constexpr const char* kFirstVersion = "1.0";
 tl::unexpected<ServiceError> name_taken(const std::string& name) {
   return refuse(ServiceErrorKind::kValidation,
                 fmt::format("A MicroVM image with the name '{}' already exists in this account", name));
-}
-
-template <typename Record, typename Row>
-Answer<Page<Record>> to_page(const Result<store::RowPage<Row>>& rows, const char* doing) {
-  if (!rows) {
-    return refuse_internally(doing, rows.error());
-  }
-  Page<Record> page;
-  page.next = rows->next;
-  for (const Row& row : rows->rows) {
-    auto record = decode(row);
-    if (!record) {
-      return refuse_internally(doing, record.error());
-    }
-    page.items.push_back(*std::move(record));
-  }
-  return page;
 }
 
 }  // namespace
@@ -79,11 +63,7 @@ Answer<Image> Images::Implementation::find(const std::string& account, const std
   if (!*row || (*row)->account != account) {
     return image_not_found(*arn);
   }
-  auto image = decode(**row);
-  if (!image) {
-    return refuse_internally("read an image", image.error());
-  }
-  return *std::move(image);
+  return answer_of(decode(**row), "read an image");
 }
 
 Answer<ImageVersion> Images::Implementation::find_version(const std::string& account,
@@ -101,11 +81,7 @@ Answer<ImageVersion> Images::Implementation::find_version(const std::string& acc
   if (!*row) {
     return version_not_found(image->arn, normalized);
   }
-  auto found = decode(**row);
-  if (!found) {
-    return refuse_internally("read a version", found.error());
-  }
-  return *std::move(found);
+  return answer_of(decode(**row), "read a version");
 }
 
 // ---- creation ----
@@ -115,22 +91,15 @@ Answer<std::optional<Images::Created>> Images::Implementation::replay(const std:
   if (!repeatable.client_token) {
     return std::nullopt;
   }
-  const auto token = world.metadata.token(account, repeatable.operation, *repeatable.client_token, world.clock.wall());
+  const TokenUse use{account, repeatable.operation, *repeatable.client_token, repeatable.digest};
+  const auto token = find_token(world.metadata, use, world.clock.wall());
   if (!token) {
-    return refuse_internally("read a client token", token.error());
+    return tl::unexpected(token.error());
   }
   if (!*token) {
     return std::nullopt;
   }
-  if ((*token)->digest != repeatable.digest) {
-    return refuse(ServiceErrorKind::kConflict,
-                  "The clientToken was used before with different parameters; use another one for another request");
-  }
-  auto answer = decode_created((*token)->document);
-  if (!answer) {
-    return refuse_internally("read a client token", answer.error());
-  }
-  return *std::move(answer);
+  return answer_of(decode_created((*token)->document), "read a client token");
 }
 
 Answer<void> Images::Implementation::check_image_quota(const std::string& account) const {
@@ -262,15 +231,11 @@ Result<Images::Created> Images::Implementation::begin(const BuildJob& job, const
   changes.versions.push_back(encode(job.version));
   changes.builds.push_back(encode(job.build));
   if (repeatable.client_token) {
-    const WallTime now = world.clock.wall();
-    changes.tokens.push_back({.account = job.image.account,
-                              .operation = repeatable.operation,
-                              .token = *repeatable.client_token,
-                              .digest = repeatable.digest,
-                              .resource = store::version_resource(job.image.arn, job.version.version),
-                              .document = encode_answer(created),
-                              .created_at = now,
-                              .expires_at = now + kTokenLife});
+    changes.tokens.push_back(
+        token_row({job.image.account, repeatable.operation, *repeatable.client_token, repeatable.digest},
+                  store::version_resource(job.image.arn, job.version.version),
+                  encode_answer(created),
+                  world.clock.wall()));
   }
   DM_TRY(world.metadata.apply(changes), "");
   ++builds_planned_;
@@ -438,7 +403,7 @@ Answer<Image> Images::get(const std::string& account, const std::string& identif
 Answer<Page<Image>> Images::list(const std::string& account,
                                  std::size_t limit,
                                  const std::optional<std::string>& after) const {
-  return to_page<Image>(implementation_->world.metadata.list_images(account, {limit, after}), "list images");
+  return decoded_page(implementation_->world.metadata.list_images(account, {limit, after}), "list images");
 }
 
 Answer<Image> Images::remove(const std::string& account, const std::string& identifier) {
@@ -463,8 +428,7 @@ Answer<Page<ImageVersion>> Images::list_versions(const std::string& account,
   if (!image) {
     return tl::unexpected(image.error());
   }
-  return to_page<ImageVersion>(implementation_->world.metadata.list_versions(image->arn, {limit, after}),
-                               "list versions");
+  return decoded_page(implementation_->world.metadata.list_versions(image->arn, {limit, after}), "list versions");
 }
 
 Answer<Build> Images::get_build(const std::string& account,
@@ -486,11 +450,7 @@ Answer<Build> Images::get_build(const std::string& account,
                               found->version,
                               build_id));
   }
-  auto build = decode(**row);
-  if (!build) {
-    return refuse_internally("read a build", build.error());
-  }
-  return *std::move(build);
+  return answer_of(decode(**row), "read a build");
 }
 
 Answer<Page<Build>> Images::list_builds(const std::string& account,
@@ -502,8 +462,8 @@ Answer<Page<Build>> Images::list_builds(const std::string& account,
   if (!found) {
     return tl::unexpected(found.error());
   }
-  return to_page<Build>(implementation_->world.metadata.list_builds(found->image_arn, found->version, {limit, after}),
-                        "list builds");
+  return decoded_page(implementation_->world.metadata.list_builds(found->image_arn, found->version, {limit, after}),
+                      "list builds");
 }
 
 Answer<Images::LogPiece> Images::build_log(const std::string& account,
@@ -527,17 +487,10 @@ Answer<Images::LogPiece> Images::build_log(const std::string& account,
 Answer<ImageVersion> Images::launchable(const std::string& account,
                                         const std::string& identifier,
                                         const std::optional<std::string>& version) const {
-  const auto nothing_active = [&](const std::string& arn) {
-    return refuse(
-        ServiceErrorKind::kResourceNotFound,
-        version ? fmt::format(
-                      "No active version found for MicroVM image {} and version {}", arn, normalized_version(*version))
-                : fmt::format("No active version found for MicroVM image {}", arn));
-  };
   const auto image = get(account, identifier);
   if (!image) {
     if (image.error().kind == ServiceErrorKind::kResourceNotFound) {
-      return nothing_active(identifier);
+      return nothing_active(identifier, version);
     }
     return tl::unexpected(image.error());
   }
@@ -545,14 +498,14 @@ Answer<ImageVersion> Images::launchable(const std::string& account,
                      image->state == ImageState::kUpdating || image->state == ImageState::kUpdateFailed;
   const std::optional<std::string> wanted = version ? version : image->latest_active_version;
   if (!ready || !wanted) {
-    return nothing_active(image->arn);
+    return nothing_active(image->arn, version);
   }
   auto found = get_version(account, image->arn, *wanted);
   if (!found && found.error().kind != ServiceErrorKind::kResourceNotFound) {
     return found;
   }
   if (!found || found->state != VersionState::kSuccessful || found->status != VersionStatus::kActive) {
-    return nothing_active(image->arn);
+    return nothing_active(image->arn, version);
   }
   return found;
 }

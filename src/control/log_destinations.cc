@@ -6,14 +6,13 @@
 
 #include <fmt/core.h>
 
+#include "control/identifiers.h"
+
 namespace dormouse::control {
 
 namespace {
 
-// The image's name is what its ARN ends with.
-std::string default_group(const std::string& image_arn) {
-  return "/aws/lambda-microvms/" + image_arn.substr(image_arn.rfind(':') + 1);
-}
+std::string default_group(const std::string& image_arn) { return "/aws/lambda-microvms/" + image_name_of(image_arn); }
 
 std::optional<logs::Destination> destination(const std::string& account,
                                              const std::string& image_arn,

@@ -13,6 +13,7 @@
 #include "control/identifiers.h"
 #include "control/policies.h"
 #include "control/record_codec.h"
+#include "control/service_failure.h"
 #include "store/metadata_store.h"
 #include "telemetry/telemetry.h"
 
@@ -130,11 +131,13 @@ Answer<void> MicrovmTask::terminate(const tracing::Cause& cause) {
 }
 
 std::optional<SteadyTime::duration> MicrovmTask::unused_for() const {
-  const Microvm record = published();
-  if (record.state != MicrovmState::kRunning || !resumes_on_request(record) || yielding_ || gate_->leases() > 0) {
-    return std::nullopt;
+  {
+    const std::lock_guard lock(published_mutex_);  // every VM is asked: no copies of its record
+    if (published_.state != MicrovmState::kRunning || !resumes_on_request(published_)) {
+      return std::nullopt;
+    }
   }
-  return gate_->idle_for();
+  return yielding_ || gate_->leases() > 0 ? std::nullopt : std::optional(gate_->idle_for());
 }
 
 void MicrovmTask::yield() {
@@ -154,9 +157,7 @@ Answer<void> MicrovmTask::check_copyable() const {
       return refuse(ServiceErrorKind::kConflict,
                     fmt::format("The MicroVM {} is PENDING and has no state yet; try again when it is RUNNING.", id_));
     case MicrovmState::kTerminating:
-    case MicrovmState::kTerminated:
-      return refuse(ServiceErrorKind::kValidation,
-                    fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", id_));
+    case MicrovmState::kTerminated: return refuse_ended(id_);
     default: return {};
   }
 }
@@ -252,8 +253,7 @@ std::string MicrovmTask::last_output() const {
 
 Answer<void> MicrovmTask::refuse_if_ended() const {
   if (record_.state == MicrovmState::kTerminating || record_.state == MicrovmState::kTerminated) {
-    return refuse(ServiceErrorKind::kValidation,
-                  fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", id_));
+    return refuse_ended(id_);
   }
   return {};
 }

@@ -48,7 +48,7 @@ struct MicrovmServices {
 // Thread-safe. Calls that answer wait until their event was handled: for the metadata store at most.
 class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
  public:
-  // `record` is in the store already.
+  // `record` is in the store before launch() or adopt() is called.
   static std::shared_ptr<MicrovmTask> create(MicrovmServices& services, Microvm record);
 
   tracing::Trace begin_launch(const tracing::Cause& cause);               // before launch()

@@ -12,6 +12,8 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "control/client_tokens.h"
+#include "control/decoded_page.h"
 #include "control/identifiers.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
@@ -33,7 +35,6 @@ namespace dormouse::control {
 namespace {
 
 constexpr const char* kOperation = "RunMicrovm";
-constexpr std::chrono::hours kTokenLife{24};
 constexpr std::chrono::seconds kSweepInterval{60};
 constexpr std::size_t kSweepRowsMax = 1000;
 constexpr std::chrono::seconds kReliefInterval{1};
@@ -45,19 +46,6 @@ constexpr std::size_t kQueuedJobsMax = 1'000'000;
 
 tl::unexpected<ServiceError> microvm_not_found(const std::string& microvm_id) {
   return refuse(ServiceErrorKind::kResourceNotFound, fmt::format("MicroVM not found: {}", microvm_id));
-}
-
-tl::unexpected<ServiceError> refuse_ended(const std::string& microvm_id) {
-  return refuse(ServiceErrorKind::kValidation,
-                fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm_id));
-}
-
-tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version) {
-  return refuse(
-      ServiceErrorKind::kResourceNotFound,
-      version ? fmt::format(
-                    "No active version found for MicroVM image {} and version {}", arn, normalized_version(*version))
-              : fmt::format("No active version found for MicroVM image {}", arn));
 }
 
 Microvms::Implementation::Implementation(World& the_world, Images& the_images)
@@ -119,22 +107,15 @@ Answer<std::optional<Microvm>> Microvms::Implementation::replay(const std::strin
   if (!request.client_token) {
     return std::nullopt;
   }
-  const auto token = world.metadata.token(account, kOperation, *request.client_token, world.clock.wall());
+  const TokenUse use{account, kOperation, *request.client_token, digest};
+  const auto token = find_token(world.metadata, use, world.clock.wall());
   if (!token) {
-    return refuse_internally("read a client token", token.error());
+    return tl::unexpected(token.error());
   }
   if (!*token) {
     return std::nullopt;
   }
-  if ((*token)->digest != digest) {
-    return refuse(ServiceErrorKind::kConflict,
-                  "The clientToken was used before with different parameters; use another one for another request");
-  }
-  auto answer = decode_microvm_answer((*token)->document);
-  if (!answer) {
-    return refuse_internally("read a client token", answer.error());
-  }
-  return *std::move(answer);
+  return answer_of(decode_microvm_answer((*token)->document), "read a client token");
 }
 
 Answer<void> Microvms::Implementation::check_capacity(const host::MachineSize& size) const {
@@ -147,27 +128,42 @@ Answer<void> Microvms::Implementation::check_capacity(const host::MachineSize& s
   return {};
 }
 
-std::string Microvms::Implementation::new_endpoint(const std::string& endpoint_id) const {
-  std::string name = fmt::format("{}.lambda-microvm.{}.{}", endpoint_id, world.region, world.endpoint_domain);
+Microvm Microvms::Implementation::new_vm(const std::string& account,
+                                         const std::string& image_arn,
+                                         const std::string& version) const {
+  Microvm record;
+  record.account = account;
+  record.microvm_id = "microvm-" + make_uuid();
+  record.endpoint_id = make_uuid();
+  record.endpoint = fmt::format("{}.lambda-microvm.{}.{}", record.endpoint_id, world.region, world.endpoint_domain);
   if (world.endpoint_port != 443) {
-    name += fmt::format(":{}", world.endpoint_port);
+    record.endpoint += fmt::format(":{}", world.endpoint_port);
   }
-  return name;
+  record.image_arn = image_arn;
+  record.image_version = version;
+  record.started_at = rounded(world.clock.wall());
+  return record;
+}
+
+LaunchJob Microvms::Implementation::new_job(const Microvm& record,
+                                            const Image& image,
+                                            const std::optional<std::string>& run_hook_payload) const {
+  LaunchJob job;
+  job.request.microvm_id = record.microvm_id;
+  job.request.snapshot = snapshot_directory(world.data_directory, image.id, record.image_version);
+  job.request.egress = egress_of(world, record.egress_network_connectors);
+  job.hooks = record.hooks;
+  job.run_hook_payload = run_hook_payload;
+  job.parent_microvm_id = record.parent_microvm_id;
+  return job;
 }
 
 Answer<Microvm> Microvms::Implementation::new_record(const Caller& caller,
                                                      const RunRequest& request,
                                                      const ImageVersion& version) const {
-  Microvm record;
-  record.account = caller.account;
-  record.microvm_id = "microvm-" + make_uuid();
-  record.endpoint_id = make_uuid();
-  record.endpoint = new_endpoint(record.endpoint_id);
-  record.image_arn = version.image_arn;
-  record.image_version = version.version;
+  Microvm record = new_vm(caller.account, version.image_arn, version.version);
   record.memory_mib = memory_of(version.specification);
   record.maximum_duration_seconds = request.maximum_duration_seconds.value_or(record.maximum_duration_seconds);
-  record.started_at = rounded(world.clock.wall());
   record.execution_role_arn = request.execution_role_arn;
   record.idle_policy = request.idle_policy;
   record.hooks = version.specification.hooks.value_or(Hooks());
@@ -233,15 +229,8 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   changes.version_active = store::VersionKey{*arn, version->version};
   changes.microvms.push_back(encode(*record));
   if (request.client_token) {
-    const WallTime now = world.clock.wall();
-    changes.tokens.push_back({.account = account,
-                              .operation = kOperation,
-                              .token = *request.client_token,
-                              .digest = digest,
-                              .resource = record->microvm_id,
-                              .document = encode_answer(*record),
-                              .created_at = now,
-                              .expires_at = now + kTokenLife});
+    const TokenUse use{account, kOperation, *request.client_token, digest};
+    changes.tokens.push_back(token_row(use, record->microvm_id, encode_answer(*record), world.clock.wall()));
   }
   // The task is there before the record, so that whoever sees the record can change it.
   const auto task = MicrovmTask::create(services_, *record);
@@ -260,13 +249,8 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
     return nothing_active(*arn, request.image_version);
   }
   services_.changed(*record);
-  LaunchJob job;
-  job.request.microvm_id = record->microvm_id;
-  job.request.snapshot = snapshot_directory(world.data_directory, image->id, version->version);
-  job.request.egress = egress_of(world, record->egress_network_connectors);
   open_logs(*record);
-  job.hooks = record->hooks;
-  job.run_hook_payload = request.run_hook_payload;
+  LaunchJob job = new_job(*record, *image, request.run_hook_payload);
   job.trace = task->begin_launch(request.cause);
   task->launch(std::move(job));
   return record;
@@ -309,11 +293,7 @@ Answer<Microvm> Microvms::Implementation::find(const std::string& account, const
   if (!*row || (*row)->account != account) {
     return microvm_not_found(microvm_id);
   }
-  auto record = decode(**row);
-  if (!record) {
-    return refuse_internally("read a microvm", record.error());
-  }
-  return *std::move(record);
+  return answer_of(decode(**row), "read a microvm");
 }
 
 Answer<void> Microvms::Implementation::change(const std::string& account,
@@ -452,20 +432,7 @@ Answer<Page<Microvm>> Microvms::list(const std::string& account,
   if (filter.image_version) {
     by.image_version = normalized_version(*filter.image_version);
   }
-  const auto rows = implementation_->world.metadata.list_microvms(account, by, {limit, after});
-  if (!rows) {
-    return refuse_internally("list microvms", rows.error());
-  }
-  Page<Microvm> page;
-  page.next = rows->next;
-  for (const store::MicrovmRow& row : rows->rows) {
-    auto record = decode(row);
-    if (!record) {
-      return refuse_internally("list microvms", record.error());
-    }
-    page.items.push_back(*std::move(record));
-  }
-  return page;
+  return decoded_page(implementation_->world.metadata.list_microvms(account, by, {limit, after}), "list microvms");
 }
 
 Answer<void> Microvms::suspend(const std::string& account, const std::string& microvm_id, const tracing::Cause& cause) {

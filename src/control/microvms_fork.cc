@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "control/image_files.h"
+#include "control/image_rules.h"
 #include "control/log_destinations.h"
 #include "control/microvms_implementation.h"
-#include "control/network_connectors.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
 #include "control/sizes.h"
@@ -41,16 +41,9 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
     }
   };
   for (int i = 0; i < request.count; ++i) {
-    Microvm record;
-    record.account = source.account;
-    record.microvm_id = "microvm-" + make_uuid();
-    record.endpoint_id = make_uuid();
-    record.endpoint = new_endpoint(record.endpoint_id);
-    record.image_arn = source.image_arn;
-    record.image_version = source.image_version;
+    Microvm record = new_vm(source.account, source.image_arn, source.image_version);
     record.memory_mib = source.memory_mib;
     record.maximum_duration_seconds = request.maximum_duration_seconds.value_or(source.maximum_duration_seconds);
-    record.started_at = rounded(world.clock.wall());
     record.execution_role_arn = source.execution_role_arn;
     record.idle_policy = request.idle_policy ? request.idle_policy : source.idle_policy;
     record.ingress_network_connectors = source.ingress_network_connectors;
@@ -67,14 +60,7 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
       return tl::unexpected(admitted.error());
     }
     changes.microvms.push_back(encode(record));
-    LaunchJob job;
-    job.request.microvm_id = record.microvm_id;
-    job.request.snapshot = snapshot_directory(world.data_directory, image->id, record.image_version);
-    job.request.egress = egress_of(world, record.egress_network_connectors);
-    job.hooks = record.hooks;
-    job.run_hook_payload = request.run_hook_payload;
-    job.parent_microvm_id = source.microvm_id;
-    children.push_back({task, std::move(job)});
+    children.push_back({task, new_job(record, *image, request.run_hook_payload)});
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     take_back();

@@ -57,10 +57,14 @@ class Microvms::Implementation {
     LaunchJob job;
   };
   Answer<void> check_capacity(const host::MachineSize& size) const;
-  std::string new_endpoint(const std::string& endpoint_id) const;
+  // A record with names of its own and the defaults for the rest.
+  Microvm new_vm(const std::string& account, const std::string& image_arn, const std::string& version) const;
   Answer<void> admit(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const;
   Answer<std::vector<Child>> new_children(const Microvm& source, const ForkRequest& request);
   Answer<Microvm> new_record(const Caller& caller, const RunRequest& request, const ImageVersion& version) const;
+  LaunchJob new_job(const Microvm& record,
+                    const Image& image,
+                    const std::optional<std::string>& run_hook_payload) const;
   void open_logs(const Microvm& record);
   void sweep();
   void plan_sweep();
@@ -75,7 +79,5 @@ class Microvms::Implementation {
 };
 
 tl::unexpected<ServiceError> microvm_not_found(const std::string& microvm_id);
-tl::unexpected<ServiceError> refuse_ended(const std::string& microvm_id);
-tl::unexpected<ServiceError> nothing_active(const std::string& arn, const std::optional<std::string>& version);
 
 }  // namespace dormouse::control

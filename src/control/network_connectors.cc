@@ -11,6 +11,8 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "control/client_tokens.h"
+#include "control/decoded_page.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
 #include "control/tags.h"
@@ -24,7 +26,6 @@ namespace dormouse::control {
 namespace {
 
 constexpr const char* kCreate = "CreateNetworkConnector";
-constexpr std::chrono::hours kTokenLife{24};
 constexpr std::chrono::hours kDeletedRetention{24};
 constexpr std::size_t kLeftOverRowsMax = 1000;
 constexpr std::size_t kSweepRowsMax = 100;
@@ -108,26 +109,19 @@ Answer<NetworkConnector> NetworkConnectors::Implementation::find(const std::stri
   if (!*row || (*row)->account != account || ((*row)->deleted_at && !deleted)) {
     return not_found(arn);
   }
-  auto connector = decode(**row);
-  if (!connector) {
-    return refuse_internally("read a connector", connector.error());
-  }
-  return *std::move(connector);
+  return answer_of(decode(**row), "read a connector");
 }
 
 Answer<std::optional<NetworkConnector>> NetworkConnectors::Implementation::replay(const std::string& account,
                                                                                   const std::string& client_token,
                                                                                   const std::string& digest) const {
-  const auto token = world.metadata.token(account, kCreate, client_token, world.clock.wall());
+  const TokenUse use{account, kCreate, client_token, digest};
+  const auto token = find_token(world.metadata, use, world.clock.wall(), "ClientToken");
   if (!token) {
-    return refuse_internally("read a client token", token.error());
+    return tl::unexpected(token.error());
   }
   if (!*token) {
     return std::nullopt;
-  }
-  if ((*token)->digest != digest) {
-    return refuse(ServiceErrorKind::kConflict,
-                  "The ClientToken was used before with different parameters; use another one for another request");
   }
   auto existing = find(account, (*token)->resource, false);
   if (!existing) {
@@ -180,14 +174,8 @@ Answer<NetworkConnector> NetworkConnectors::Implementation::create(const std::st
   connector.last_modified = connector.created_at;
   store::Changes changes;
   changes.connectors.push_back(encode(connector));
-  changes.tokens.push_back({.account = account,
-                            .operation = kCreate,
-                            .token = *creation.client_token,
-                            .digest = digest,
-                            .resource = connector.id,
-                            .document = "{}",
-                            .created_at = connector.created_at,
-                            .expires_at = connector.created_at + kTokenLife});
+  const TokenUse use{account, kCreate, *creation.client_token, digest};
+  changes.tokens.push_back(token_row(use, connector.id, "{}", connector.created_at));
   if (const auto taken = world.metadata.connector_by_name(account, connector.name); !taken || *taken) {
     return taken ? refuse(ServiceErrorKind::kConflict,
                           fmt::format("A network connector with the name '{}' already exists in this account: {}",
@@ -356,20 +344,7 @@ Answer<NetworkConnector> NetworkConnectors::get(const std::string& account, cons
 Answer<Page<NetworkConnector>> NetworkConnectors::list(const std::string& account,
                                                        std::size_t limit,
                                                        const std::optional<std::string>& after) const {
-  const auto rows = implementation_->world.metadata.list_connectors(account, {limit, after});
-  if (!rows) {
-    return refuse_internally("list connectors", rows.error());
-  }
-  Page<NetworkConnector> page;
-  page.next = rows->next;
-  for (const store::ConnectorRow& row : rows->rows) {
-    auto connector = decode(row);
-    if (!connector) {
-      return refuse_internally("list connectors", connector.error());
-    }
-    page.items.push_back(*std::move(connector));
-  }
-  return page;
+  return decoded_page(implementation_->world.metadata.list_connectors(account, {limit, after}), "list connectors");
 }
 
 Answer<NetworkConnector> NetworkConnectors::update(const std::string& account,

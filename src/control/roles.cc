@@ -113,11 +113,7 @@ Answer<Role> Roles::get(const std::string& account, const std::string& name) con
   if (!*row) {
     return no_role(name);
   }
-  auto role = decode(**row);
-  if (!role) {
-    return refuse_internally("read a role", role.error());
-  }
-  return *std::move(role);
+  return answer_of(decode(**row), "read a role");
 }
 
 Answer<Page<Role>> Roles::list(const std::string& account,

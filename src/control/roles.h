@@ -53,7 +53,7 @@ class Roles {
 
   Answer<Role> create(Role role);  // without id and time
   Answer<Role> get(const std::string& account, const std::string& name) const;
-  // By name, those whose path begins with `path_prefix` (after paging, as the service filters).
+  // By name.
   Answer<Page<Role>> list(const std::string& account, std::size_t limit, const std::optional<std::string>& after) const;
   Answer<void> remove(const std::string& account, const std::string& name);
 

@@ -2,6 +2,8 @@
 
 #include "control/service_failure.h"
 
+#include <fmt/core.h>
+
 #include "base/log.h"
 
 namespace dormouse::control {
@@ -15,6 +17,11 @@ tl::unexpected<ServiceError> refuse_internally(std::string_view doing, const Err
     return refuse(ServiceErrorKind::kInternalServer, "The daemon's disk is full: nothing can be recorded.");
   }
   return refuse(ServiceErrorKind::kInternalServer, "An internal error occurred; the daemon's log has the details.");
+}
+
+tl::unexpected<ServiceError> refuse_ended(std::string_view microvm_id) {
+  return refuse(ServiceErrorKind::kValidation,
+                fmt::format("The MicroVM {} has been terminated and its state cannot be changed.", microvm_id));
 }
 
 }  // namespace dormouse::control
