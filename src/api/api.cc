@@ -123,10 +123,10 @@ Api::Api(Parts parts, Options options)
       options_(std::move(options)),
       pages_(options_.page_token_key.empty() ? make_uuid() + make_uuid() : options_.page_token_key, parts_.clock),
       rates_(parts_.clock, parts_.quotas),
-      json_(backend_of(parts_, pages_, rates_, options_.region),
-            {{"RunHookPayload", options_.run_hook_payload_bytes_max}}),
-      query_(backend_of(parts_, pages_, rates_, options_.region)),
-      logs_({parts_.logs, rates_, pages_, options_.region}) {}
+      constraints_({{"RunHookPayload", options_.run_hook_payload_bytes_max}}),
+      json_(backend_of(parts_, pages_, rates_, options_.region), constraints_),
+      query_(backend_of(parts_, pages_, rates_, options_.region), constraints_),
+      logs_({parts_.logs, rates_, pages_, options_.region}, constraints_) {}
 
 tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net::RequestHead& head) {
   const std::string request_id = make_uuid();

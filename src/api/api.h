@@ -84,6 +84,7 @@ class Api final : public net::Handler {
 
   PageTokens pages_;
   control::RateLimiter rates_;
+  const Constraints constraints_;
   JsonService json_;
   QueryService query_;
   LogService logs_;

@@ -18,8 +18,8 @@ namespace dormouse::api {
 // the control layer does.
 class JsonService {
  public:
-  explicit JsonService(Backend backend, Constraints::Maxima maxima = {})
-      : constraints_(std::move(maxima)), backend_(std::move(backend)) {}
+  JsonService(Backend backend, const Constraints& constraints)
+      : constraints_(constraints), backend_(std::move(backend)) {}
 
   struct Request {
     std::string_view method;
@@ -35,7 +35,7 @@ class JsonService {
  private:
   tl::expected<net::Response, Refusal> answer(const Request& request);
 
-  const Constraints constraints_;
+  const Constraints& constraints_;
   Backend backend_;
 };
 

@@ -26,7 +26,8 @@ class LogService {
     PageTokens& pages;
     std::string region;
   };
-  explicit LogService(Backend backend) : backend_(std::move(backend)) {}
+  LogService(Backend backend, const Constraints& constraints)
+      : constraints_(constraints), backend_(std::move(backend)) {}
 
   struct Request {
     std::string_view target;  // of X-Amz-Target; empty if there is none
@@ -39,7 +40,7 @@ class LogService {
  private:
   tl::expected<net::Response, Refusal> answer(const Request& request);
 
-  const Constraints constraints_;
+  const Constraints& constraints_;
   Backend backend_;
 };
 

@@ -16,7 +16,8 @@ namespace dormouse::api {
 // in the model, as for JsonService; so is the order of checks. Thread-safe; blocks as the control layer does.
 class QueryService {
  public:
-  explicit QueryService(Backend backend) : backend_(std::move(backend)) {}
+  QueryService(Backend backend, const Constraints& constraints)
+      : constraints_(constraints), backend_(std::move(backend)) {}
 
   static bool serves(std::string_view service);  // by the name in signatures
 
@@ -32,7 +33,7 @@ class QueryService {
  private:
   net::Response answer(const Request& request, const Protocol& protocol);
 
-  const Constraints constraints_;
+  const Constraints& constraints_;
   Backend backend_;
 };
 
