@@ -9,6 +9,7 @@
 #include "api/handlers.h"
 #include "api/input.h"
 #include "api/operations.h"
+#include "api/output.h"
 #include "api/pages.h"
 #include "aws/time.h"
 #include "control/accounts.h"
@@ -141,7 +142,7 @@ Members delete_account(Backend& backend, const Call& call) {
   if (const auto allowed = require_administrator(call); !allowed) {
     return tl::unexpected(allowed.error());
   }
-  return backend.accounts.remove(required_text(call.input, "accountId")).map([] { return json::object(); });
+  return nothing(backend.accounts.remove(required_text(call.input, "accountId")));
 }
 
 Members set_account_quotas(Backend& backend, const Call& call) {
@@ -196,8 +197,8 @@ Members revoke_account_key(Backend& backend, const Call& call) {
   if (const auto allowed = require_administrator(call); !allowed) {
     return tl::unexpected(allowed.error());
   }
-  return backend.accounts.revoke_key(required_text(call.input, "accountId"), required_text(call.input, "accessKeyId"))
-      .map([] { return json::object(); });
+  return nothing(
+      backend.accounts.revoke_key(required_text(call.input, "accountId"), required_text(call.input, "accessKeyId")));
 }
 
 Members rotate_account_key(Backend& backend, const Call& call) {

@@ -41,20 +41,6 @@ Members children(const control::Answer<std::vector<control::Microvm>>& forked) {
   return json::object{{"items", std::move(items)}};
 }
 
-Members described(const control::Answer<control::Checkpoint>& checkpoint) {
-  if (!checkpoint) {
-    return tl::unexpected(checkpoint.error());
-  }
-  return checkpoint_members(*checkpoint);
-}
-
-Members nothing(const control::Answer<void>& answer) {
-  if (!answer) {
-    return tl::unexpected(answer.error());
-  }
-  return json::object();
-}
-
 }  // namespace
 
 Members fork_microvm(Backend& backend, const Call& call) {
@@ -73,12 +59,14 @@ Members rollback_microvm(Backend& backend, const Call& call) {
 }
 
 Members create_checkpoint(Backend& backend, const Call& call) {
-  return described(backend.checkpoints.create(
-      call.account, required_text(call.input, "microvmIdentifier"), optional_text(call.input, "name")));
+  return backend.checkpoints
+      .create(call.account, required_text(call.input, "microvmIdentifier"), optional_text(call.input, "name"))
+      .map(checkpoint_members);
 }
 
 Members get_checkpoint(Backend& backend, const Call& call) {
-  return described(backend.checkpoints.get(call.account, required_text(call.input, "checkpointIdentifier")));
+  return backend.checkpoints.get(call.account, required_text(call.input, "checkpointIdentifier"))
+      .map(checkpoint_members);
 }
 
 Members delete_checkpoint(Backend& backend, const Call& call) {

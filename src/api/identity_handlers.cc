@@ -7,6 +7,7 @@
 
 #include "api/handlers.h"
 #include "api/input.h"
+#include "api/output.h"
 #include "aws/encoding.h"
 #include "aws/time.h"
 #include "control/roles.h"
@@ -52,18 +53,12 @@ json::object with_tags(json::object members, const control::Role& role) {
   return members;
 }
 
-Members nothing(control::Answer<void> answer) {
-  return std::move(answer).map([] { return json::object(); });
-}
-
-// Where a listing goes on: the position in a Marker of this account, operation and input.
+// Where a listing goes on: the position in a Marker, in the words of IAM.
 class Listing {
  public:
   Listing(Backend& backend, const Call& call)
       : backend_(backend),
-        scope_(call.account + '\n' + std::string(call.operation.name) + '\n' +
-               optional_text(call.input, "RoleName").value_or("") + '\n' +
-               optional_text(call.input, "PathPrefix").value_or("")),
+        scope_(page_scope(call.account, call.operation.name, call.input)),
         marker_(optional_text(call.input, "Marker")),
         limit_(static_cast<std::size_t>(
             optional_number(call.input, "MaxItems").value_or(static_cast<int>(kItemsByDefault)))) {}

@@ -13,14 +13,6 @@ namespace {
 namespace json = boost::json;
 using Members = control::Answer<json::object>;
 
-template <typename Record, typename Convert>
-Members converted(control::Answer<Record> answer, Convert convert) {
-  if (!answer) {
-    return tl::unexpected(std::move(answer).error());
-  }
-  return convert(*answer);
-}
-
 bool equal_or_absent(const std::optional<std::string>& wanted, const std::string& value) {
   return !wanted || *wanted == value;
 }
@@ -34,7 +26,7 @@ Members create_image(Backend& backend, const Call& call) {
                                        optional_text_map(call.input, "tags"),
                                        optional_text(call.input, "clientToken"),
                                        request_digest(call.input));
-  return converted(std::move(created), created_members);
+  return std::move(created).map(created_members);
 }
 
 Members update_image(Backend& backend, const Call& call) {
@@ -43,11 +35,11 @@ Members update_image(Backend& backend, const Call& call) {
                                        image_specification(call.input),
                                        optional_text(call.input, "clientToken"),
                                        request_digest(call.input));
-  return converted(std::move(updated), created_members);
+  return std::move(updated).map(created_members);
 }
 
 Members get_image(Backend& backend, const Call& call) {
-  return converted(backend.images.get(call.account, required_text(call.input, "imageIdentifier")), image_members);
+  return backend.images.get(call.account, required_text(call.input, "imageIdentifier")).map(image_members);
 }
 
 Members list_images(Backend& backend, const Call& call) {
@@ -66,13 +58,13 @@ Members delete_image(Backend& backend, const Call& call) {
     members["state"] = control::to_string(image.state);
     return members;
   };
-  return converted(backend.images.remove(call.account, required_text(call.input, "imageIdentifier")), convert);
+  return backend.images.remove(call.account, required_text(call.input, "imageIdentifier")).map(convert);
 }
 
 Members get_image_version(Backend& backend, const Call& call) {
   auto version = backend.images.get_version(
       call.account, required_text(call.input, "imageIdentifier"), required_text(call.input, "imageVersion"));
-  return converted(std::move(version), version_members);
+  return std::move(version).map(version_members);
 }
 
 Members list_image_versions(Backend& backend, const Call& call) {
@@ -90,7 +82,7 @@ Members update_image_version(Backend& backend, const Call& call) {
                           : control::VersionStatus::kInactive;
   auto version = backend.images.set_status(
       call.account, required_text(call.input, "imageIdentifier"), required_text(call.input, "imageVersion"), status);
-  return converted(std::move(version), version_members);
+  return std::move(version).map(version_members);
 }
 
 Members delete_image_version(Backend& backend, const Call& call) {
@@ -103,7 +95,7 @@ Members delete_image_version(Backend& backend, const Call& call) {
   };
   auto version = backend.images.remove_version(
       call.account, required_text(call.input, "imageIdentifier"), required_text(call.input, "imageVersion"));
-  return converted(std::move(version), convert);
+  return std::move(version).map(convert);
 }
 
 Members get_image_build(Backend& backend, const Call& call) {
@@ -111,7 +103,7 @@ Members get_image_build(Backend& backend, const Call& call) {
                                         required_text(call.input, "imageIdentifier"),
                                         required_text(call.input, "imageVersion"),
                                         required_text(call.input, "buildId"));
-  return converted(std::move(build), build_members);
+  return std::move(build).map(build_members);
 }
 
 Members list_image_builds(Backend& backend, const Call& call) {

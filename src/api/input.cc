@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include "aws/digest.h"
 
@@ -195,8 +196,9 @@ std::string request_digest(const json::object& input) {
   return aws::sha256_hex(canonical_text(input, {"clientToken", "ClientToken"}));
 }
 
-std::string filter_scope(const json::object& input) {
-  return canonical_text(input, {"maxResults", "nextToken", "MaxItems", "Marker"});
+std::string page_scope(std::string_view account, std::string_view operation, const json::object& input) {
+  const std::string filters = canonical_text(input, {"maxResults", "nextToken", "MaxItems", "Marker", "limit"});
+  return fmt::format("{}\n{}\n{}", account, operation, filters);
 }
 
 }  // namespace dormouse::api

@@ -29,7 +29,7 @@ control::ForkRequest fork_request(const boost::json::object& input);
 // SHA-256 over the members in a canonical form, without the client token: what "the same request" means for idempotency.
 std::string request_digest(const boost::json::object& input);
 
-// The same members as text, for binding page tokens to filters; without those that page.
-std::string filter_scope(const boost::json::object& input);
+// What a page token is bound to: account, operation and the members of the input, without those that page.
+std::string page_scope(std::string_view account, std::string_view operation, const boost::json::object& input);
 
 }  // namespace dormouse::api

@@ -87,14 +87,7 @@ control::Answer<std::string> group_of(const Backend& backend, const LogCall& cal
   return identifier->substr(prefix.size(), identifier->find(':', prefix.size()) - prefix.size());
 }
 
-// What a page token belongs to: everything but how much is wanted at once.
-std::string scope_of(const LogCall& call) {
-  json::object filters = call.input;
-  for (const char* const member : {"nextToken", "limit"}) {
-    filters.erase(member);
-  }
-  return call.account + '\n' + std::string(call.operation.name) + '\n' + filter_scope(filters);
-}
+std::string scope_of(const LogCall& call) { return page_scope(call.account, call.operation.name, call.input); }
 
 control::Answer<std::optional<std::string>> place_of(Backend& backend, const LogCall& call) {
   const auto token = optional_text(call.input, "nextToken");

@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/input.h"
 #include "api/output.h"
+#include "api/pages.h"
 
 namespace dormouse::api {
 namespace {
@@ -29,13 +30,6 @@ std::optional<control::ConnectorConfiguration> configuration_of(const json::obje
   return configuration;
 }
 
-Members answered(control::Answer<control::NetworkConnector> connector) {
-  if (!connector) {
-    return tl::unexpected(std::move(connector).error());
-  }
-  return connector_members(*connector);
-}
-
 }  // namespace
 
 Members create_connector(Backend& backend, const Call& call) {
@@ -45,53 +39,36 @@ Members create_connector(Backend& backend, const Call& call) {
   creation.operator_role = optional_text(call.input, "OperatorRole");
   creation.client_token = optional_text(call.input, "ClientToken");
   creation.tags = optional_text_map(call.input, "Tags");
-  return answered(backend.connectors.create(call.account, creation, request_digest(call.input)));
+  return backend.connectors.create(call.account, creation, request_digest(call.input)).map(connector_members);
 }
 
 Members get_connector(Backend& backend, const Call& call) {
-  return answered(backend.connectors.get(call.account, required_text(call.input, "Identifier")));
+  return backend.connectors.get(call.account, required_text(call.input, "Identifier")).map(connector_members);
 }
 
 Members update_connector(Backend& backend, const Call& call) {
-  return answered(backend.connectors.update(call.account,
-                                            required_text(call.input, "Identifier"),
-                                            configuration_of(call.input),
-                                            optional_text(call.input, "OperatorRole")));
+  return backend.connectors
+      .update(call.account,
+              required_text(call.input, "Identifier"),
+              configuration_of(call.input),
+              optional_text(call.input, "OperatorRole"))
+      .map(connector_members);
 }
 
 Members delete_connector(Backend& backend, const Call& call) {
-  return answered(backend.connectors.remove(call.account, required_text(call.input, "Identifier")));
+  return backend.connectors.remove(call.account, required_text(call.input, "Identifier")).map(connector_members);
 }
 
-// As answer_page(), in the words of this service.
 Members list_connectors(Backend& backend, const Call& call) {
-  const std::string scope = call.account + '\n' + std::string(call.operation.name) + '\n' + filter_scope(call.input);
-  std::optional<std::string> after;
-  if (const auto marker = optional_text(call.input, "Marker")) {
-    after = backend.pages.open(scope, *marker);
-    if (!after) {
-      return control::refuse(control::ServiceErrorKind::kValidation,
-                             "The Marker is invalid or has expired; list again without it");
-    }
-  }
-  const int limit = optional_number(call.input, "MaxItems").value_or(50);
-  const auto page = backend.connectors.list(call.account, static_cast<std::size_t>(limit), after);
-  if (!page) {
-    return tl::unexpected(page.error());
-  }
+  const auto list = [&](std::size_t limit, const std::optional<std::string>& after) {
+    return backend.connectors.list(call.account, limit, after);
+  };
   const auto state = optional_text(call.input, "State");
-  json::array items;
-  for (const control::NetworkConnector& connector : page->items) {
-    if (!state || *state == control::to_string(connector.state)) {
-      items.push_back(connector_members(connector));
-    }
-  }
-  json::object answer;
-  answer["NetworkConnectors"] = std::move(items);
-  if (page->next) {
-    answer["NextMarker"] = backend.pages.issue(scope, *page->next);
-  }
-  return answer;
+  const auto keep = [&](const control::NetworkConnector& connector) {
+    return !state || *state == control::to_string(connector.state);
+  };
+  const PageWords words{"Marker", "MaxItems", "NetworkConnectors", "NextMarker"};
+  return answer_page(backend, call, list, keep, connector_members, words);
 }
 
 }  // namespace dormouse::api

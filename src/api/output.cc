@@ -223,4 +223,8 @@ json::object microvm_members(const control::Microvm& microvm) {
   return members;
 }
 
+control::Answer<json::object> nothing(const control::Answer<void>& answer) {
+  return answer.map([] { return json::object(); });
+}
+
 }  // namespace dormouse::api

@@ -19,5 +19,7 @@ boost::json::object version_members(const control::ImageVersion& version);
 boost::json::object build_members(const control::Build& build);
 boost::json::object connector_members(const control::NetworkConnector& connector);
 boost::json::object microvm_members(const control::Microvm& microvm);
+// The answer of an operation that tells no more than whether it was done.
+control::Answer<boost::json::object> nothing(const control::Answer<void>& answer);
 
 }  // namespace dormouse::api

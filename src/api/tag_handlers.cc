@@ -9,6 +9,7 @@
 
 #include "api/handlers.h"
 #include "api/input.h"
+#include "api/output.h"
 #include "aws/arn.h"
 
 namespace dormouse::api {
@@ -34,16 +35,12 @@ tl::unexpected<control::ServiceError> not_found(const std::string& resource) {
 
 Members change_tags(Backend& backend, const Call& call, const control::TagChange& change) {
   const std::string resource = required_text(call.input, "Resource");
-  control::Answer<void> changed;
   switch (kind_of(resource)) {
-    case Kind::kImage: changed = backend.images.change_tags(call.account, resource, change); break;
-    case Kind::kConnector: changed = backend.connectors.change_tags(call.account, resource, change); break;
-    case Kind::kOther: return not_found(resource);
+    case Kind::kImage: return nothing(backend.images.change_tags(call.account, resource, change));
+    case Kind::kConnector: return nothing(backend.connectors.change_tags(call.account, resource, change));
+    case Kind::kOther: break;
   }
-  if (!changed) {
-    return tl::unexpected(std::move(changed).error());
-  }
-  return json::object();
+  return not_found(resource);
 }
 
 }  // namespace
