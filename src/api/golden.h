@@ -93,14 +93,16 @@ inline void compare(const std::string& name, const std::string& text) {
   EXPECT_EQ(content(path), text) << path;
 }
 
+inline net::Response check(TestWorld& world, const std::string& name, const TestRequest& request) {
+  net::Response response = world.send(request);
+  compare(name + ".request", written(request));
+  compare(name + ".response", written(response));
+  return response;
+}
+
 class GoldenTest : public testing::Test {
  protected:
-  net::Response check(const std::string& name, const TestRequest& request) {
-    net::Response response = world.send(request);
-    compare(name + ".request", written(request));
-    compare(name + ".response", written(response));
-    return response;
-  }
+  net::Response check(const std::string& name, const TestRequest& request) { return api::check(world, name, request); }
 
   TestWorld world;
 };

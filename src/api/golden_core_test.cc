@@ -143,19 +143,14 @@ TEST(GoldenQuotasTest, RefusalsOfTheServicesNumbers) {
   quotas.memory_mib = 2048;
   quotas.images = 1;
   TestWorld world(quotas);
-  const auto check = [&](const std::string& name, const TestRequest& request) {
-    const net::Response response = world.send(request);
-    compare(name + ".request", written(request));
-    compare(name + ".response", written(response));
-  };
   world.create_image("demo");
-  check("CreateMicrovmImage/image_quota", create(TestWorld::image_body("other")));
+  check(world, "CreateMicrovmImage/image_quota", create(TestWorld::image_body("other")));
   world.run_microvm(TestWorld::image_arn("demo"));
-  check("RunMicrovm/memory_quota", run(run_body("demo")));
+  check(world, "RunMicrovm/memory_quota", run(run_body("demo")));
   for (int call = 0; call < 2; ++call) {
     world.send({"POST", std::string(kAbsentVm) + "/suspend", ""});
   }
-  check("SuspendMicrovm/throttled_by_quota", {"POST", std::string(kAbsentVm) + "/suspend", ""});
+  check(world, "SuspendMicrovm/throttled_by_quota", {"POST", std::string(kAbsentVm) + "/suspend", ""});
   world.control.clock.advance(std::chrono::milliseconds(500));
   EXPECT_EQ(world.send({"POST", std::string(kAbsentVm) + "/suspend", ""}).status, 404);
 }
@@ -165,21 +160,16 @@ TEST(GoldenQuotasTest, RefusalsOfBuildsAndVersions) {
   quotas.concurrent_builds = 1;
   quotas.versions_per_image = 2;
   TestWorld world(quotas);
-  const auto check = [&](const std::string& name, const TestRequest& request) {
-    const net::Response response = world.send(request);
-    compare(name + ".request", written(request));
-    compare(name + ".response", written(response));
-  };
   world.create_image("demo");
   world.host().hold(test::FakeHost::Call::kBuild);
   world.send(create(TestWorld::image_body("building")));
-  check("CreateMicrovmImage/build_quota", create(TestWorld::image_body("other")));
-  check("UpdateMicrovmImage/build_quota", update("demo"));
+  check(world, "CreateMicrovmImage/build_quota", create(TestWorld::image_body("other")));
+  check(world, "UpdateMicrovmImage/build_quota", update("demo"));
   world.host().release(test::FakeHost::Call::kBuild);
   ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 2));
   world.send(update("demo"));
   ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 3));
-  check("UpdateMicrovmImage/version_quota", update("demo"));
+  check(world, "UpdateMicrovmImage/version_quota", update("demo"));
 }
 
 }  // namespace

@@ -80,13 +80,6 @@ const std::vector<std::pair<const char*, TestRequest>>& plain_requests() {
   return requests;
 }
 
-net::Response check(TestWorld& world, const std::string& name, const TestRequest& request) {
-  net::Response response = world.send(request);
-  compare(name + ".request", written(request));
-  compare(name + ".response", written(response));
-  return response;
-}
-
 TEST(GoldenErrorsTest, EveryOperationHasAPlainRequest) {
   std::vector<std::string_view> wanted;
   for (const Operation* operation : all_operations()) {

@@ -127,8 +127,13 @@ TEST_F(IdentityTest, TokenOfAnotherKeyIsInvalid) {
   compare("GetCallerIdentity/other_token.response", written(client.send(sts("Action=GetCallerIdentity"))));
 }
 
-TEST_F(IdentityTest, GlobalRegionIsTakenWhereverTheServerIs) {
-  EXPECT_EQ(world.send(iam("Action=ListRoles")).status, 200);
+TEST(GlobalServicesTest, TheirRegionIsTakenWhereverTheServerIs) {
+  Api::Options options;
+  options.region = "eu-west-1";
+  TestWorld elsewhere({}, options);
+  EXPECT_EQ(elsewhere.send(iam("Action=ListRoles")).status, 200);
+  EXPECT_EQ(elsewhere.send(sts("Action=GetCallerIdentity")).status, 200);
+  EXPECT_EQ(elsewhere.send(get(kImages)).status, 403) << "it is signed for us-east-1";
 }
 
 TEST_F(IdentityTest, Accounts) {

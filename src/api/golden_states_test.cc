@@ -19,9 +19,7 @@ void check(TestWorld& world, const std::string& operation, const std::string& st
   const std::size_t mark = operation.find('_');  // "TagResource_connector": TagResource/connector_in_<state>
   const std::string rest = mark == std::string::npos ? "in_" : operation.substr(mark + 1) + "_in_";
   const std::string name = operation.substr(0, mark) + "/" + rest + state;
-  const net::Response response = world.send(request);
-  compare(name + ".request", written(request));
-  compare(name + ".response", written(response));
+  check(world, name, request);
 }
 
 struct Case {

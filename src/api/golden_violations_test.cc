@@ -135,10 +135,8 @@ TEST(GoldenViolationsTest, EveryKindForEveryOperation) {
       const TestRequest request{std::string(operation->method),
                                 placed.path + (placed.query.empty() ? "" : "?" + placed.query),
                                 placed.has_body ? json::serialize(placed.body) : ""};
-      const net::Response response = world.send(request);
       const std::string name = fmt::format("{}/violates_{}", operation->name, kind.name);
-      compare(name + ".request", written(request));
-      compare(name + ".response", written(response));
+      const net::Response response = check(world, name, request);
       EXPECT_EQ(response.status, 400) << name;
       EXPECT_EQ(response.headers.find("x-amzn-errortype"), "ValidationException") << name;
     }

@@ -54,7 +54,6 @@ std::string TestTokens::issue_shell(const std::string& microvm_id, const std::st
 namespace {
 
 Api::Options completed(Api::Options options) {
-  options.region = TestWorld::kRegion;
   options.page_token_key = "page token key";
   return options;
 }
