@@ -207,10 +207,10 @@ struct Daemon::Parts {
 
 Result<store::IdentityStore::Counts> Daemon::Parts::other_resources(const std::string& account) const {
   DM_ASSIGN(const auto buckets, objects->list_buckets(account), "list buckets");
-  store::IdentityStore::Counts counts;
-  if (!buckets.empty()) {
-    counts["buckets"] = buckets.size();
-  }
+  DM_ASSIGN(const std::size_t log_groups, log_store->count_groups(account), "count log groups");
+  store::IdentityStore::Counts counts{
+      {"buckets", buckets.size()}, {"checkpoints", checkpoints->count(account)}, {"log groups", log_groups}};
+  std::erase_if(counts, [](const auto& kind) { return kind.second == 0; });
   return counts;
 }
 

@@ -9,6 +9,7 @@
 
 #include "logs/log_store.h"
 #include "store/sqlite.h"
+#include "store/table.h"
 
 namespace dormouse::logs {
 
@@ -120,6 +121,11 @@ Result<NamedPage<LogGroup>> LogStore::list_groups(const std::string& account,
       "list log groups");
   select.bind(account).bind(filter.prefix).bind(end_of(filter.prefix)).bind(after).bind(filter.part);
   return page_of(select, limit, group_of, "list log groups");
+}
+
+Result<std::size_t> LogStore::count_groups(const std::string& account) {
+  const std::lock_guard lock(reading_);
+  return store::count_rows(*reader_, "SELECT count(*) FROM groups WHERE account = ?", account);
 }
 
 Result<NamedPage<LogStream>> LogStore::list_streams(const std::string& account,

@@ -106,6 +106,8 @@ class LogStore {
                                           const std::string& after,
                                           std::size_t limit);
 
+  Result<std::size_t> count_groups(const std::string& account);
+
   // --- streams ---
 
   enum class StreamOrder { kName, kLastEvent };

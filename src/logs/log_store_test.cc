@@ -221,6 +221,8 @@ TEST_F(LogStoreTest, GroupsAreMadeListedAndDeleted) {
   EXPECT_TRUE(page->more);
   EXPECT_EQ(logs->list_groups(kAccount, {"/aws/", ""}, "/aws/one", 1)->items.at(0).name, "/aws/two");
   EXPECT_EQ(logs->list_groups(kAccount, {"", "OTH"}, "", 50)->items.at(0).name, "/other");
+  EXPECT_EQ(logs->count_groups(kAccount), 3U);
+  EXPECT_EQ(logs->count_groups("111111111111"), 0U);
   ASSERT_TRUE(logs->delete_group(kAccount, "/aws/two"));
   EXPECT_EQ(logs->delete_group(kAccount, "/aws/two").error().kind(), ErrorKind::kNotFound);
   EXPECT_EQ(stored_bytes(), 1 + kEventOverheadBytes);
