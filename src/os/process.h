@@ -60,8 +60,8 @@ class Process {
 // Memory that a process has in use, in bytes.
 struct ProcessMemory {
   std::uint64_t resident = 0;
-  std::uint64_t anonymous =
-      0;  // what it wrote of private mappings of files counts, what it merely read of them does not
+  // What it wrote of private mappings of files counts, what it merely read of them does not.
+  std::uint64_t anonymous = 0;
 };
 // Of proc(5), statm. Nothing if there is no such process.
 std::optional<ProcessMemory> memory_of(pid_t pid);

@@ -81,18 +81,18 @@ TEST(ProcessTest, PrivateMemoryIsWhatAProcessWroteAndNotWhatItRead) {
   ASSERT_NE(mapped, MAP_FAILED);
   const ScopeExit unmap([&] { ::munmap(mapped, kBytes); });
   auto* const bytes = static_cast<volatile char*>(mapped);
-  const std::uint64_t before = private_memory_of(::getpid()).value();
+  const std::uint64_t before = memory_of(::getpid()).value().anonymous;
   for (std::size_t at = 0; at < kBytes; at += 4096) {
     EXPECT_EQ(bytes[at], 0);
   }
-  const std::uint64_t read = private_memory_of(::getpid()).value();
+  const std::uint64_t read = memory_of(::getpid()).value().anonymous;
   for (std::size_t at = 0; at < kBytes; at += 4096) {
     bytes[at] = 1;
   }
-  const std::uint64_t written = private_memory_of(::getpid()).value();
+  const std::uint64_t written = memory_of(::getpid()).value().anonymous;
   EXPECT_LT(read, before + kBytes / 2);
   EXPECT_GE(written, read + kBytes / 2);
-  EXPECT_FALSE(private_memory_of(-1));
+  EXPECT_FALSE(memory_of(-1));
 }
 
 TEST(ProcessTest, WaitingEndsWithTheContext) {
