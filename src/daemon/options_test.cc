@@ -18,7 +18,8 @@ TEST(MemoryBudgetOptionTest, IsASizeAShareOfTheHostOrNone) {
 }
 
 TEST(MemoryBudgetOptionTest, AnythingElseIsRefusedWithWhatItMayBe) {
-  for (const char* const text : {"", "0M", "6", "6g", "6 G", "-1G", "101%", "0%", "%", "G", "1048577G", "99999999999999999999G"}) {
+  for (const char* const text :
+       {"", "0M", "6", "6g", "6 G", "-1G", "101%", "0%", "%", "G", "1048577G", "99999999999999999999G"}) {
     const auto parsed = parse_memory_budget(text, kGiB);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().message(),
