@@ -126,7 +126,7 @@ Api::Api(Parts parts, Options options)
       constraints_({{"RunHookPayload", options_.run_hook_payload_bytes_max}}),
       json_(backend_of(parts_, pages_, rates_, options_.region), constraints_),
       query_(backend_of(parts_, pages_, rates_, options_.region), constraints_),
-      logs_({parts_.logs, rates_, pages_, options_.region}, constraints_) {}
+      logs_({parts_.logs, parts_.log_writer, rates_, pages_, options_.region}, constraints_) {}
 
 tl::expected<std::unique_ptr<net::Exchange>, net::Response> Api::begin(const net::RequestHead& head) {
   const std::string request_id = make_uuid();

@@ -57,6 +57,7 @@ class Api final : public net::Handler {
     TokenIssuer& tokens;
     net::Handler& s3;
     logs::LogStore& logs;
+    logs::LogWriter& log_writer;
     telemetry::Telemetry* telemetry = nullptr;  // none: nothing is measured
   };
   struct Options {

@@ -136,6 +136,16 @@ TEST_F(GoldenLogsTest, FilterLogEvents) {
   check("FilterLogEvents/wrong_type", ask("FilterLogEvents", in_group(R"(,"limit":"many")")));
 }
 
+TEST_F(GoldenLogsTest, TheStreamOfAVmIsThereFromItsLaunch) {
+  world.create_image("demo");
+  const std::string vm = world.run_microvm(TestWorld::image_arn("demo"));
+  const auto record = world.control.microvms->get(TestWorld::kAccount, vm);
+  ASSERT_TRUE(record);
+  const std::string stream = record->log_stream.value_or("none");
+  const auto answer = world.send(ask("FilterLogEvents", in_group(R"(,"logStreamNames":[")" + stream + R"("])")));
+  EXPECT_EQ(std::get<std::string>(answer.body), R"({"events":[],"searchedLogStreams":[]})");
+}
+
 TEST_F(GoldenLogsTest, GroupsAndTheirRetention) {
   check("CreateLogGroup/success", ask("CreateLogGroup", in_group()));
   check("CreateLogGroup/exists", ask("CreateLogGroup", in_group()));

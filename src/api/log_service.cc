@@ -73,6 +73,8 @@ tl::expected<net::Response, Refusal> LogService::answer(const Request& request) 
   if (const auto violations = constraints_.check(*operation->input, *input)) {
     return deny(refusal(400, "InvalidParameterException", *violations));
   }
+  // A stream is named in the description of a VM that was just launched. What cannot be stored now the writer says.
+  (void)backend_.writer.make_streams();
   const auto output = find_log_handler(operation->name)(backend_, LogCall{*operation, request.account, *input});
   if (!output) {
     return deny(service_refusal(output.error(), operation->protocol->errors));

@@ -11,6 +11,7 @@
 #include "api/refusal.h"
 #include "control/quotas.h"
 #include "logs/log_store.h"
+#include "logs/log_writer.h"
 #include "net/http.h"
 
 namespace dormouse::api {
@@ -22,6 +23,7 @@ class LogService {
  public:
   struct Backend {
     logs::LogStore& logs;
+    logs::LogWriter& writer;  // what it has not stored yet of streams is made before they are looked for
     control::RateLimiter& rates;
     PageTokens& pages;
     std::string region;

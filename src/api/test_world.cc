@@ -73,7 +73,8 @@ TestWorld::TestWorld(const control::Quotas& quotas, Api::Options options)
            control.clock,
            tokens_,
            s3_,
-           *control.log_store},
+           *control.log_store,
+           *control.log_writer},
           completed(std::move(options))),
       client(api, credentials_.credential, control.clock) {
   control.world->quotas.set_defaults(quotas);

@@ -310,6 +310,7 @@ Status Daemon::Parts::listen(const Options& options) {
                         *issuer,
                         *s3,
                         *log_store,
+                        *log_writer,
                         telemetry.get()};
   api::Api::Options api_options;
   api_options.region = options.region;

@@ -15,9 +15,13 @@ Result<std::unique_ptr<LogWriter>> LogWriter::start(LogStore& store, Clock& cloc
   std::unique_ptr<LogWriter> writer(new LogWriter(store, clock, options));
   DM_ASSIGN(const std::vector<KnownSource> known, store.sources(), "");
   for (const KnownSource& source : known) {
-    writer->sources_.emplace(
-        source.source,
-        Source{source.destination, OutputIntake(options.source, source.next_offset), source.next_offset, false, false});
+    writer->sources_.emplace(source.source,
+                             Source{source.destination,
+                                    OutputIntake(options.source, source.next_offset),
+                                    source.next_offset,
+                                    false,
+                                    false,
+                                    true});
   }
   writer->thread_ = std::thread([raw = writer.get()] { raw->loop(); });
   return writer;
@@ -37,8 +41,11 @@ LogWriter::~LogWriter() {
 
 void LogWriter::open(const std::string& source, const Destination& destination) {
   const std::lock_guard lock(mutex_);
-  sources_.try_emplace(source,
-                       Source{destination, OutputIntake(options_.source, std::nullopt), std::nullopt, true, false});
+  const auto [place, inserted] = sources_.try_emplace(
+      source, Source{destination, OutputIntake(options_.source, std::nullopt), std::nullopt, true, false, false});
+  if (inserted) {
+    ++never_stored_;
+  }
 }
 
 template <typename Work>
@@ -132,7 +139,12 @@ void LogWriter::stored(const std::vector<SourceOutput>& outputs, bool success) {
     if (!success) {
       found->second.intake.not_stored(output.events);
       found->second.changed = true;
-    } else if (output.ended) {
+      continue;
+    }
+    if (!std::exchange(found->second.stored, true)) {
+      --never_stored_;
+    }
+    if (output.ended) {
       sources_.erase(found);
     } else {
       found->second.stored_offset = output.next_offset;
@@ -154,6 +166,16 @@ Status LogWriter::flush() {
     log::info("logs are stored again");
   }
   return appended;
+}
+
+Status LogWriter::make_streams() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (never_stored_ == 0) {
+      return {};
+    }
+  }
+  return flush();
 }
 
 void LogWriter::loop() {

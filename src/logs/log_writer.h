@@ -59,6 +59,9 @@ class LogWriter {
 
   // Stores what is pending now. Returns when it is stored.
   Status flush();
+  // For readers: returns when the streams of all sources that are open are there, also of those opened a moment ago. Costs
+  // nothing when they are.
+  Status make_streams();
 
  private:
   struct Source {
@@ -67,6 +70,7 @@ class LogWriter {
     std::optional<std::uint64_t> stored_offset;
     bool changed = false;  // there is something to store
     bool ended = false;
+    bool stored = false;  // once at least, so that its stream is there
   };
 
   LogWriter(LogStore& store, Clock& clock, Options options);
@@ -88,6 +92,7 @@ class LogWriter {
   std::condition_variable wake_;
   std::map<std::string, Source> sources_;  // guarded by mutex_, as is everything below
   std::size_t pending_bytes_ = 0;          // of all sources
+  std::size_t never_stored_ = 0;           // sources
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -77,6 +77,15 @@ TEST_F(LogWriterTest, AStreamIsThereBeforeItsFirstEvent) {
   EXPECT_EQ(store->list_streams(kAccount, "/g", {}, std::nullopt, 50)->items.size(), 1U);
 }
 
+TEST_F(LogWriterTest, ReadersFindTheStreamOfASourceThatWasJustOpened) {
+  writer->open("vm", {kAccount, "/g", "s"});
+  ASSERT_TRUE(writer->make_streams());
+  EXPECT_EQ(store->list_streams(kAccount, "/g", {}, std::nullopt, 50)->items.size(), 1U);
+  writer->write("vm", {0, 0, "one\n"});
+  ASSERT_TRUE(writer->make_streams());
+  EXPECT_THAT(stored("s"), IsEmpty()) << "nobody who reads makes a batch of what is there already";
+}
+
 TEST_F(LogWriterTest, GoesOnAfterARestartWithoutLossOrRepetition) {
   writer->open("vm", {kAccount, "/g", "s"});
   writer->write("vm", {0, 0, "one\ntwo\nthr"});
