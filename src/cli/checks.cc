@@ -329,6 +329,7 @@ std::vector<Check> all_checks(const Profile& profile, const os::Context& context
   checks.push_back(check_cgroups());
   checks.push_back(check_acceleration(context));
   checks.push_back(check_base());
+  checks.push_back(check_engine(profile));
   checks.push_back(check_daemon(profile, context));
   return checks;
 }

@@ -34,6 +34,7 @@ Check check_acceleration(const os::Context& context);
 Check check_overlay();
 Check check_cgroups();
 Check check_base();
+Check check_engine(const Profile& profile);
 Check check_daemon(const Profile& profile, const os::Context& context);
 
 std::vector<Check> all_checks(const Profile& profile, const os::Context& context);

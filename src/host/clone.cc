@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/scope_exit.h"
 #include "os/file.h"
 #include "os/sparse_copy.h"
@@ -26,6 +28,24 @@ void Clone::discard() {
   (void)os::remove_tree(directory);
 }
 
+Result<std::shared_ptr<const engine::Engine>> engine_for(VmSupport& support,
+                                                         const snapshot::SnapshotManifest& manifest,
+                                                         const std::string& saved_under) {
+  DM_TRY(snapshot::check_fits(manifest, support.platform), "");
+  if (const std::string& digest = saved_under.empty() ? manifest.engine : saved_under; !digest.empty()) {
+    return support.engines.open(digest);
+  }
+  // It was made before engines were kept: by the system's QEMU.
+  std::shared_ptr<const engine::Engine> current = support.engines.current();
+  if (manifest.qemu_version != current->qemu_version) {
+    return fail(ErrorKind::kConflict,
+                fmt::format("the snapshot was made with QEMU {}, and this host has {}: build the image again",
+                            manifest.qemu_version,
+                            current->qemu_version));
+  }
+  return current;
+}
+
 Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
                                           const std::string& name,
                                           const Clone& clone,
@@ -34,6 +54,7 @@ Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
   GuestRequest request;
   request.name = name;
   request.directory = files.run_directory();
+  request.engine = clone.engine;
   request.model = clone.source->manifest.model;
   DM_ASSIGN(request.memory, duplicate(clone.source->memory), "");
   DM_ASSIGN(UniqueFd overlay, os::open_file(files.overlay(), O_RDWR), "");
@@ -56,8 +77,8 @@ Result<Clone> start_clone(VmSupport& support,
   clone.egress = egress;
   ScopeExit undo([&] { clone.discard(); });
   DM_ASSIGN(clone.source, context.trace().step("template", [&] { return support.templates.open(snapshot); }), "");
-  const Engine& engine = support.engine;
-  DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
+  DM_ASSIGN(clone.engine, engine_for(support, clone.source->manifest), "");
+  clone.engine_digest = clone.engine->digest;
   DM_ASSIGN(clone.user, support.users.take(), "");
   const VmFiles files(directory);
   DM_TRY(os::make_directories(files.run_directory()), "");

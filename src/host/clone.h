@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "engine/engine_store.h"
 #include "host/guest.h"
 #include "host/host.h"
 #include "host/template_store.h"
@@ -20,21 +21,14 @@ namespace dormouse::host {
 
 class WarmPool;
 
-// What does not change while the daemon runs and decides which snapshots fit.
-struct Engine {
-  vmm::Acceleration acceleration = vmm::Acceleration::kTcg;
-  std::string acceleration_reason;
-  std::string qemu_version;
-  std::uint64_t tsc_khz = 0;
-};
-
 // What the VMs of one host share; outlives them.
 struct VmSupport {
   GuestSupport& guest;
   TemplateStore& templates;
   UserPool& users;
   Watcher& watcher;
-  const Engine& engine;
+  engine::EngineStore& engines;
+  const snapshot::Platform& platform;
   // An empty qcow2 of this virtual size, to be copied.
   std::function<Result<std::filesystem::path>(std::uint64_t size_bytes, const os::Context&)> empty_overlay;
   WarmPool* warm = nullptr;  // none: every launch starts from nothing
@@ -45,6 +39,8 @@ struct VmSupport {
 struct Clone {
   std::filesystem::path directory;
   std::shared_ptr<const Template> source;
+  std::string engine_digest;                     // of the engine that the guest runs on
+  std::shared_ptr<const engine::Engine> engine;  // it, unless an earlier daemon started the guest
   UserPool::Lease user;
   std::shared_ptr<Guest> guest;
   std::filesystem::path snapshot;
@@ -55,7 +51,13 @@ struct Clone {
 
 network::Egress to_network(Egress egress);
 
-// A QEMU process over the template of `clone` and the overlay in its directory, waiting for its device state.
+// The engine that a guest of this snapshot is to run on, with what was saved under the engine `saved_under`: that one. kConflict,
+// with the reason, when it is not to be had, or the snapshot does not fit this host.
+Result<std::shared_ptr<const engine::Engine>> engine_for(VmSupport& support,
+                                                         const snapshot::SnapshotManifest& manifest,
+                                                         const std::string& saved_under = {});
+
+// A QEMU process of its engine over the template of `clone` and the overlay in its directory, waiting for its device state.
 Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
                                           const std::string& name,
                                           const Clone& clone,

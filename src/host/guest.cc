@@ -65,6 +65,8 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   DM_TRY(guest->open_egress(request.egress), "");
 
   vmm::VmmRequest start;
+  start.launcher = support.launcher;
+  start.engine = request.engine->directory.get();
   start.name = request.name;
   start.data_directory = support.data_directory;
   start.directory = std::move(request.directory);
@@ -77,9 +79,7 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   start.user = request.user;
   start.boot = std::move(request.boot);
   DM_ASSIGN(
-      guest->vmm_,
-      context.trace().step("start_qemu", [&] { return vmm::Vmm::start(support.programs, std::move(start), context); }),
-      "");
+      guest->vmm_, context.trace().step("start_qemu", [&] { return vmm::Vmm::start(std::move(start), context); }), "");
   return guest;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "engine/engine.h"
 #include "host/agent_client.h"
 #include "network/egress_server.h"
 #include "network/namespace.h"
@@ -21,7 +22,7 @@ namespace dormouse::host {
 
 // What all guests of a host are started with; outlives them.
 struct GuestSupport {
-  vmm::Programs programs;
+  std::string launcher;  // dormouse-vmm-launch
   std::filesystem::path data_directory;
   network::EgressServer& egress;
 };
@@ -29,6 +30,7 @@ struct GuestSupport {
 struct GuestRequest {
   std::string name;                 // unique among the guests that run: a microvm id, or made of a build id
   std::filesystem::path directory;  // exists; for sockets and messages of this incarnation
+  std::shared_ptr<const engine::Engine> engine;
   vmm::MachineModel model;
   UniqueFd memory;
   bool shared_memory = false;

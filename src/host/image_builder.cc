@@ -88,12 +88,24 @@ std::string capitalised(std::string_view name) {
 // The kernel's command line. A kernel that panics ends its machine by a triple fault: the machine has no other way to be
 // reset, and -no-reboot makes that its end. Under TCG the kernel hangs early unless it is told its clock, and the rate is
 // the host's.
-std::string command_line(const Engine& engine, const char* role) {
+std::string command_line(const snapshot::Platform& platform, const char* role) {
   std::string text = fmt::format("console=ttyS0 quiet panic=-1 reboot=t dormouse.role={}", role);
-  if (engine.acceleration == vmm::Acceleration::kTcg) {
-    text += fmt::format(" mitigations=off tsc=reliable tsc_early_khz={}", engine.tsc_khz);
+  if (platform.acceleration == vmm::Acceleration::kTcg) {
+    text += fmt::format(" mitigations=off tsc=reliable tsc_early_khz={}", platform.tsc_khz);
   }
   return text;
+}
+
+vmm::MachineModel new_machine(const snapshot::Platform& platform,
+                              std::uint32_t memory_mib,
+                              std::uint32_t vcpus,
+                              std::vector<std::string> disks) {
+  return {platform.acceleration,
+          memory_mib,
+          vcpus,
+          platform.tsc_khz,
+          std::move(disks),
+          vmm::processor_of(platform.acceleration)};
 }
 
 Status size_and_give(int memory, std::uint32_t memory_mib, unsigned user) {
@@ -214,7 +226,7 @@ tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& o
       return tl::unexpected(std::move(why));
     }
   }
-  result_.isolation = support_.vm.engine.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;
+  result_.isolation = support_.vm.platform.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;
   return result_;
 }
 
@@ -250,12 +262,13 @@ Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
                                                         std::uint32_t memory_mib,
                                                         std::uint32_t vcpus,
                                                         const os::Context& context) {
-  const Engine& engine = support_.vm.engine;
+  const snapshot::Platform& platform = support_.vm.platform;
   GuestRequest request;
   request.name = fmt::format("build-{}-{}", request_.build_id, role);
   request.directory = work_ / role;
   DM_TRY(os::make_directories(request.directory), "");
-  request.model = vmm::MachineModel{engine.acceleration, memory_mib, vcpus, engine.tsc_khz, std::move(disks)};
+  request.engine = support_.vm.engines.current();
+  request.model = new_machine(platform, memory_mib, vcpus, std::move(disks));
   for (const std::string& serial : request.model.disks) {
     DM_ASSIGN(vmm::DiskFiles disk, disk_file(serial, root), "");
     request.disks.push_back(std::move(disk));
@@ -267,7 +280,7 @@ Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
   vmm::BootFiles boot;
   DM_ASSIGN(boot.kernel, os::open_file(support_.base.kernel, O_RDONLY), "");
   DM_ASSIGN(boot.initramfs, os::open_file(support_.initramfs, O_RDONLY), "");
-  boot.command_line = command_line(engine, role);
+  boot.command_line = command_line(platform, role);
   request.boot = std::move(boot);
   DM_ASSIGN(std::unique_ptr<Guest> guest, Guest::start(support_.vm.guest, std::move(request), context), "");
   if (auto booted = guest->boot(context.within(kBootTimeout)); !booted) {
@@ -521,6 +534,25 @@ Result<snapshot::SnapshotManifest::Checksums> ImageBuilder::checksums_of(const f
   return checksums;
 }
 
+// The part of the snapshot's manifest that says what it was made with.
+snapshot::SnapshotManifest ImageBuilder::origin() const {
+  const snapshot::Platform& platform = support_.vm.platform;
+  const std::shared_ptr<const engine::Engine> engine = support_.vm.engines.current();
+  snapshot::SnapshotManifest manifest;
+  manifest.engine = engine->digest;
+  manifest.qemu_version = engine->qemu_version;
+  manifest.machine_type = vmm::kMachineType;
+  manifest.model =
+      new_machine(platform, request_.size.memory_mib, request_.size.vcpus, {"root", "containers", "application"});
+  if (platform.acceleration == vmm::Acceleration::kKvm) {
+    manifest.processor = platform.processor;
+  }
+  manifest.base_key = support_.base.key;
+  manifest.kernel_sha256 = support_.kernel_sha256;
+  manifest.agent_protocol = platform.agent_protocol;
+  return manifest;
+}
+
 // Passes on what the frozen application wrote and nobody has seen yet; answers how much it ever wrote.
 Result<std::uint64_t> ImageBuilder::report_output(const os::Context& context) {
   const std::string name = snapshot_guest(request_.build_id);
@@ -561,15 +593,7 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
         return fail_errno(fmt::format("move {}", name));
       }
     }
-    const Engine& engine = support_.vm.engine;
-    snapshot::SnapshotManifest manifest;
-    manifest.model = vmm::MachineModel{engine.acceleration,
-                                       request_.size.memory_mib,
-                                       request_.size.vcpus,
-                                       engine.tsc_khz,
-                                       {"root", "containers", "application"}};
-    manifest.base_key = support_.base.key;
-    manifest.qemu_version = engine.qemu_version;
+    snapshot::SnapshotManifest manifest = origin();
     manifest.all_capabilities = request_.all_capabilities;
     manifest.memory_bytes = allocated(staging / snapshot::kMemoryFile);
     manifest.state_bytes = fs::file_size(staging / snapshot::kStateFile);

@@ -22,6 +22,7 @@ struct BuildSupport {
   const managed_base::ManagedBaseStore& bases;
   managed_base::ManagedBase base;
   std::filesystem::path initramfs;
+  std::string kernel_sha256;
   std::string substitute_base = "auto";  // DORMOUSE_SUBSTITUTE_BASE of build-image.sh
 };
 
@@ -50,6 +51,7 @@ class ImageBuilder {
   Outcome start_application(const os::Context& context);
   Outcome start_container(const os::Context& context);
   Outcome wait_until_ready(const os::Context& context);
+  snapshot::SnapshotManifest origin() const;
   Result<std::uint64_t> report_output(const os::Context& context);
   Outcome take_snapshot(const os::Context& context);
   Result<snapshot::SnapshotManifest::Checksums> checksums_of(const std::filesystem::path& directory) const;

@@ -17,6 +17,9 @@ class Layout {
   std::filesystem::path microvm(const std::string& microvm_id) const { return microvms() / microvm_id; }
   std::filesystem::path warm() const { return root_ / "warm"; }  // clones made ahead; nothing in it outlives a daemon
   std::filesystem::path builds() const { return root_ / "builds"; }
+  std::filesystem::path engines() const { return root_ / "engines"; }
+  std::filesystem::path images() const { return root_ / "images"; }
+  std::filesystem::path checkpoints() const { return root_ / "checkpoints"; }
   std::filesystem::path prepared() const { return root_ / "prepared"; }  // empty overlays, made once
 
  private:

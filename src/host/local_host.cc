@@ -15,11 +15,14 @@
 
 #include "base/log.h"
 #include "base/scope_exit.h"
+#include "hashing/digest.h"
+#include "host/named_engines.h"
 #include "http_client/http_call.h"
 #include "os/command.h"
 #include "os/file.h"
 #include "os/host_facts.h"
 #include "os/worker_pool.h"
+#include "protocol/limits.h"
 #include "vmm/acceleration.h"
 
 namespace dormouse::host {
@@ -35,18 +38,19 @@ constexpr seconds kRecoveryTimeout{30};  // of one VM
 
 std::vector<std::string> plain_environment() { return {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}; }
 
-// "7.2.17" of "QEMU emulator version 7.2.17 (Debian ...)".
-Result<std::string> version_of_qemu(const std::string& program, const os::Context& context) {
-  DM_ASSIGN(const std::string output,
-            os::run_for_output({{program, "--version"}, plain_environment()}, 65'536, context),
-            "ask QEMU for its version");
-  const std::string marker = "version ";
-  const std::size_t begin = output.find(marker);
-  if (begin == std::string::npos) {
-    return fail(ErrorKind::kInternal, "ask QEMU for its version: '" + output + "' is not understood");
-  }
-  const std::size_t start = begin + marker.size();
-  return output.substr(start, output.find_first_of(" \n", start) - start);
+std::string launcher_of(const LocalHostOptions& options) {
+  return (options.program_directory / "dormouse-vmm-launch").string();
+}
+
+engine::SystemQemu system_qemu(const LocalHostOptions& options, vmm::Acceleration acceleration) {
+  engine::SystemQemu system;
+  system.program = options.qemu;
+  system.launcher = launcher_of(options);
+  system.template_shim = (options.program_directory / "libdormouse-template-shim.so").string();
+  system.data_directory = options.data_directory;
+  system.acceleration = acceleration;
+  system.user = options.first_user + options.users;  // nobody's
+  return system;
 }
 
 // The numbers among the names in a directory; for /proc.
@@ -86,19 +90,21 @@ class BaseProgress final : public managed_base::ProgressObserver {
 
 std::string_view to_string(Isolation isolation) { return isolation == Isolation::kKvm ? "kvm" : "tcg"; }
 
-LocalHost::LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<network::EgressServer> egress)
+LocalHost::LocalHost(LocalHostOptions options,
+                     const snapshot::Platform& platform,
+                     std::string acceleration_reason,
+                     std::unique_ptr<engine::EngineStore> engines,
+                     std::unique_ptr<network::EgressServer> egress)
     : options_(std::move(options)),
       layout_(options_.data_directory),
-      engine_(std::move(engine)),
+      platform_(platform),
+      acceleration_reason_(std::move(acceleration_reason)),
+      engines_(std::move(engines)),
       bases_(options_.cache_directory),
       egress_(std::move(egress)),
       users_(options_.first_user, options_.users),
       templates_(bases_),
-      guest_support_{{options_.qemu,
-                      (options_.program_directory / "dormouse-vmm-launch").string(),
-                      (options_.program_directory / "libdormouse-template-shim.so").string()},
-                     options_.data_directory,
-                     *egress_},
+      guest_support_{launcher_of(options_), options_.data_directory, *egress_},
       not_ready_("the daemon is starting") {
   watcher_ = std::make_unique<Watcher>(
       [this](const std::string& id, const VmExit& exit) {
@@ -117,7 +123,8 @@ LocalHost::LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<ne
       templates_,
       users_,
       *watcher_,
-      engine_,
+      *engines_,
+      platform_,
       [this](std::uint64_t size_bytes, const os::Context& context) { return empty_overlay(size_bytes, context); },
       nullptr});
 }
@@ -130,27 +137,34 @@ LocalHost::~LocalHost() {
 }
 
 Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, const os::Context& context) {
-  const std::string launcher = (options.program_directory / "dormouse-vmm-launch").string();
-  Engine engine;
-  DM_ASSIGN(
-      const vmm::AccelerationVerdict verdict, vmm::choose_acceleration(options.acceleration, launcher, context), "");
-  engine.acceleration = verdict.acceleration;
-  engine.acceleration_reason = verdict.reason;
-  DM_ASSIGN(engine.qemu_version, version_of_qemu(options.qemu, context), "");
-  engine.tsc_khz = vmm::measure_tsc_khz();
+  DM_TRY(os::make_directories(options.data_directory), "");
+  options.data_directory = fs::canonical(options.data_directory);
+  DM_ASSIGN(const vmm::AccelerationVerdict verdict,
+            vmm::choose_acceleration(options.acceleration, launcher_of(options), context),
+            "");
+  snapshot::Platform platform;
+  platform.acceleration = verdict.acceleration;
+  platform.tsc_khz = vmm::measure_tsc_khz();
+  DM_ASSIGN(platform.processor, os::read_processor_facts(), "");
+  platform.agent_protocol = protocol::kVersion;
+  auto engines = std::make_unique<engine::EngineStore>(Layout(options.data_directory).engines());
+  DM_ASSIGN(const std::shared_ptr<const engine::Engine> engine,
+            engines->choose_current(engine::EngineStore::maker_for(system_qemu(options, verdict.acceleration), context),
+                                    context),
+            "");
   log::info("the host was probed",
-            {{"isolation", std::string(vmm::to_string(engine.acceleration))},
-             {"reason", engine.acceleration_reason},
-             {"qemu", engine.qemu_version},
-             {"tsc_khz", std::to_string(engine.tsc_khz)}});
+            {{"isolation", std::string(vmm::to_string(platform.acceleration))},
+             {"reason", verdict.reason},
+             {"qemu", engine->qemu_version},
+             {"engine", engine->digest},
+             {"tsc_khz", std::to_string(platform.tsc_khz)}});
   network::EgressServer::Options egress_options;
   egress_options.policy = options.egress_policy;
   DM_ASSIGN(std::unique_ptr<network::EgressServer> egress,
             network::EgressServer::start(std::move(egress_options)),
             "start the egress relay");
-  DM_TRY(os::make_directories(options.data_directory), "");
-  options.data_directory = fs::canonical(options.data_directory);
-  return std::unique_ptr<LocalHost>(new LocalHost(std::move(options), std::move(engine), std::move(egress)));
+  return std::unique_ptr<LocalHost>(
+      new LocalHost(std::move(options), platform, verdict.reason, std::move(engines), std::move(egress)));
 }
 
 void LocalHost::on_exit(ExitHandler handler) { exit_handler_ = std::move(handler); }
@@ -160,7 +174,7 @@ void LocalHost::on_output(OutputHandler handler, OutputWanted wanted) {
 }
 
 Isolation LocalHost::isolation() const {
-  return engine_.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;
+  return platform_.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;
 }
 
 std::optional<std::string> LocalHost::not_ready() const {
@@ -188,8 +202,16 @@ void LocalHost::prepare_base() {
     // Known before the first launch wants to verify them.
     DM_TRY(templates_.base_checksums().of(base.root), "");
     DM_TRY(templates_.base_checksums().of(base.containers), "");
-    auto support = std::unique_ptr<BuildSupport>(
-        new BuildSupport{*vm_support_, bases_, std::move(base), std::move(initramfs), options_.substitute_base});
+    DM_ASSIGN(std::string kernel_sha256, hashing::digest_of_file(base.kernel), "");
+    // Before somebody wants to wake what stands on them.
+    engines_->verify_all(context);
+    collect_engines();
+    auto support = std::unique_ptr<BuildSupport>(new BuildSupport{*vm_support_,
+                                                                  bases_,
+                                                                  std::move(base),
+                                                                  std::move(initramfs),
+                                                                  std::move(kernel_sha256),
+                                                                  options_.substitute_base});
     const std::lock_guard lock(mutex_);
     build_support_ = std::move(support);
     not_ready_.reset();
@@ -230,7 +252,15 @@ Status LocalHost::remove_snapshot(const fs::path& snapshot) {
     warm_->forget(snapshot);
   }
   templates_.forget(snapshot);
-  return os::remove_tree(snapshot);
+  DM_TRY(os::remove_tree(snapshot), "");
+  collect_engines();
+  return {};
+}
+
+void LocalHost::collect_engines() {
+  if (auto collected = engines_->collect([this] { return named_engines(layout_); }); !collected) {
+    log::warning("engines that may not be needed any more stay", {{"error", collected.error().message()}});
+  }
 }
 
 Result<fs::path> LocalHost::empty_overlay(std::uint64_t size_bytes, const os::Context& context) {
@@ -321,7 +351,7 @@ Result<LaunchResult> LocalHost::launch(const LaunchRequest& request, const os::C
     vms_.erase(request.microvm_id);
     return fail(std::move(launched).error());
   }
-  return LaunchResult{isolation(), engine_.acceleration_reason};
+  return LaunchResult{isolation(), acceleration_reason_};
 }
 
 Result<SuspendResult> LocalHost::suspend(const std::string& microvm_id, const os::Context& context) {
@@ -354,7 +384,9 @@ Status LocalHost::remove_checkpoint(const fs::path& checkpoint) {
   if (Status renamed = os::rename_durably(checkpoint, removed); !renamed && renamed.error().errno_value() != ENOENT) {
     return renamed;
   }
-  return os::remove_tree(removed);
+  DM_TRY(os::remove_tree(removed), "");
+  collect_engines();
+  return {};
 }
 
 Status LocalHost::terminate(const std::string& microvm_id) {
@@ -363,8 +395,11 @@ Status LocalHost::terminate(const std::string& microvm_id) {
     return {};
   }
   DM_TRY(vm->terminate(), "");
-  const std::lock_guard lock(mutex_);
-  vms_.erase(microvm_id);
+  {
+    const std::lock_guard lock(mutex_);
+    vms_.erase(microvm_id);
+  }
+  collect_engines();
   return {};
 }
 

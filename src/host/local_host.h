@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/engine_store.h"
 #include "host/guest.h"
 #include "host/host.h"
 #include "host/image_builder.h"
@@ -43,7 +44,8 @@ struct LocalHostOptions {
 // in not_ready().
 class LocalHost final : public Host {
  public:
-  // Probes the machine: acceleration, QEMU, the counter's rate. Takes about a second.
+  // Probes the machine: acceleration, the counter's rate, QEMU, which becomes an engine if it is not one yet. Takes about a
+  // second.
   static Result<std::unique_ptr<LocalHost>> create(LocalHostOptions options, const os::Context& context);
   ~LocalHost() override;  // VMs run on
 
@@ -69,14 +71,22 @@ class LocalHost final : public Host {
   MemoryUse memory_use() const override;
   std::optional<std::string> not_ready() const override;
   std::optional<std::string> cannot_hold(const MachineSize& size) const override;
+  // Removes the engines that no image, VM or checkpoint names any more. Cheap while there is but the current one. Failing is no
+  // more than a warning in the log: it is done again.
+  void collect_engines();
+
   Isolation isolation() const override;
-  std::string isolation_reason() const override { return engine_.acceleration_reason; }
+  std::string isolation_reason() const override { return acceleration_reason_; }
   PoolFigures pool_figures() const override;
   void on_exit(ExitHandler handler) override;
   void on_output(OutputHandler handler, OutputWanted wanted) override;
 
  private:
-  LocalHost(LocalHostOptions options, Engine engine, std::unique_ptr<network::EgressServer> egress);
+  LocalHost(LocalHostOptions options,
+            const snapshot::Platform& platform,
+            std::string acceleration_reason,
+            std::unique_ptr<engine::EngineStore> engines,
+            std::unique_ptr<network::EgressServer> egress);
 
   std::shared_ptr<Vm> find(const std::string& microvm_id) const;
   Result<std::shared_ptr<Vm>> require(const std::string& microvm_id) const;  // kNotFound
@@ -89,7 +99,9 @@ class LocalHost final : public Host {
 
   const LocalHostOptions options_;
   const Layout layout_;
-  const Engine engine_;
+  const snapshot::Platform platform_;
+  const std::string acceleration_reason_;
+  const std::unique_ptr<engine::EngineStore> engines_;
   const managed_base::ManagedBaseStore bases_;
   std::unique_ptr<network::EgressServer> egress_;
   UserPool users_;

@@ -112,8 +112,13 @@ Status Vm::adopt(Clone clone) {
   const os::Process& process = clone_.guest->vmm().process();
   publish_guest(clone_.guest);
   DM_ASSIGN(const std::string boot_id, os::boot_id(), "");
-  return files_.write_record(
-      VmRecord{clone_.snapshot, clone_.egress, clone_.user.id(), boot_id, process.pid(), process.start_time()});
+  return files_.write_record(VmRecord{clone_.snapshot,
+                                      clone_.engine_digest,
+                                      clone_.egress,
+                                      clone_.user.id(),
+                                      boot_id,
+                                      process.pid(),
+                                      process.start_time()});
 }
 
 Status Vm::launch_clone(const LaunchRequest& request, const os::Context& context) {
@@ -140,7 +145,7 @@ Result<SuspendedRecord> Vm::save(Guest& guest, const VmFiles& to, std::uint64_t&
   SuspendedRecord record;
   record.snapshot = clone_.snapshot;
   record.egress = clone_.egress;
-  record.qemu_version = support_.engine.qemu_version;
+  record.engine = clone_.engine_digest;
   DM_ASSIGN(const UniqueFd state, os::open_file(to.state(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_TRY(context.trace().step("save_state", [&] { return guest.vmm().save_state(state, context); }), "");
   DM_ASSIGN(const UniqueFd pages, os::open_file(to.pages(), O_WRONLY | O_CREAT | O_TRUNC), "");
@@ -227,6 +232,9 @@ Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context
     return fail(ErrorKind::kNotFound, "no process was started ahead");
   }
   ScopeExit discard([&] { ready->discard(); });
+  if (!record.engine.empty() && record.engine != ready->engine_digest) {
+    return fail(ErrorKind::kConflict, "it is of the engine " + engine::short_digest(ready->engine_digest));
+  }
   DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDWR), "");
   DM_TRY(ready->guest->vmm().replace_overlay("application", overlay, context), "");
   DM_TRY(os::remove_tree(files_.run_directory()), "");
@@ -251,13 +259,13 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
   if (ready.error().kind() != ErrorKind::kNotFound) {
     log::warning("a process started ahead was of no use", {{"vm", id_}, {"error", ready.error().message()}});
   }
-  const Engine& engine = support_.engine;
   Clone clone;
   clone.directory = files_.directory();
   clone.snapshot = record.snapshot;
   clone.egress = record.egress;
   DM_ASSIGN(clone.source, support_.templates.open(record.snapshot), "");
-  DM_TRY(snapshot::check_fits(clone.source->manifest, engine.acceleration, engine.qemu_version, engine.tsc_khz), "");
+  DM_ASSIGN(clone.engine, engine_for(support_, clone.source->manifest, record.engine), "");
+  clone.engine_digest = clone.engine->digest;
   DM_ASSIGN(clone.user, support_.users.take(), "");
   DM_TRY(os::make_directories(files_.run_directory()), "");
   DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context.traced(making.within())), "");
@@ -324,6 +332,7 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
   clone_.directory = files_.directory();
   clone_.snapshot = record.snapshot;
   clone_.egress = record.egress;
+  clone_.engine_digest = record.engine;
   DM_ASSIGN(clone_.source, support_.templates.open(record.snapshot), "");
   DM_ASSIGN(clone_.guest,
             Guest::attach(

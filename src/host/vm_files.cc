@@ -25,17 +25,23 @@ constexpr std::size_t kRecordBytesMax = 64U << 10U;
 std::string_view to_text(Egress egress) { return egress == Egress::kNone ? "none" : "internet"; }
 Egress egress_from(std::string_view text) { return text == "none" ? Egress::kNone : Egress::kInternet; }
 
-void check_format(const json::object& object, int format) {
-  if (object.at("format").to_number<int>() != format) {
-    throw std::runtime_error(fmt::format("this version reads format {}", format));
+void check_format(const json::object& object, snapshot::Formats formats) {
+  const int format = object.at("format").to_number<int>();
+  if (format < formats.oldest || format > formats.newest) {
+    throw std::runtime_error(fmt::format("this version reads formats {} to {}", formats.oldest, formats.newest));
   }
 }
 
+std::string engine_in(const json::object& object) {
+  const json::value* const engine = object.if_contains("engine");
+  return engine == nullptr ? std::string() : json::value_to<std::string>(*engine);
+}
+
 std::string encode(const SuspendedRecord& record) {
-  return snapshot::seal({{"format", SuspendedRecord::kFormat},
+  return snapshot::seal({{"format", SuspendedRecord::kFormats.newest},
                          {"snapshot", record.snapshot.string()},
+                         {"engine", record.engine},
                          {"egress", to_text(record.egress)},
-                         {"qemu_version", record.qemu_version},
                          {"state_checksum", record.state_checksum},
                          {"overlay_checksum", record.overlay_checksum},
                          {"output_offset", record.output_offset}});
@@ -50,9 +56,10 @@ Result<VmRecord> VmFiles::read_record() const {
   try {
     const json::value value = json::parse(text);
     const json::object& object = value.as_object();
-    check_format(object, VmRecord::kFormat);
+    check_format(object, VmRecord::kFormats);
     VmRecord record;
     record.snapshot = json::value_to<std::string>(object.at("snapshot"));
+    record.engine = engine_in(object);
     record.egress = egress_from(std::string_view(object.at("egress").as_string()));
     record.user = object.at("user").to_number<unsigned>();
     record.boot_id = json::value_to<std::string>(object.at("boot_id"));
@@ -65,8 +72,9 @@ Result<VmRecord> VmFiles::read_record() const {
 }
 
 Status VmFiles::write_record(const VmRecord& record) const {
-  const json::object object{{"format", VmRecord::kFormat},
+  const json::object object{{"format", VmRecord::kFormats.newest},
                             {"snapshot", record.snapshot.string()},
+                            {"engine", record.engine},
                             {"egress", to_text(record.egress)},
                             {"user", record.user},
                             {"boot_id", record.boot_id},
@@ -77,21 +85,42 @@ Status VmFiles::write_record(const VmRecord& record) const {
 
 bool VmFiles::is_suspended() const { return ::access(suspended().c_str(), F_OK) == 0; }
 
-Result<SuspendedRecord> VmFiles::read_suspended() const {
-  DM_ASSIGN(const std::string text, os::read_file(suspended(), kRecordBytesMax), "");
-  DM_ASSIGN(const json::object object, snapshot::unseal(text, SuspendedRecord::kFormat, "suspended.json"), "");
+namespace {
+
+Result<SuspendedRecord> read_suspended_from(const std::filesystem::path& path) {
+  DM_ASSIGN(const std::string text, os::read_file(path, kRecordBytesMax), "");
+  const std::string name = path.filename().string();
+  DM_ASSIGN(const json::object object, snapshot::unseal(text, SuspendedRecord::kFormats, name), "");
   try {
     SuspendedRecord record;
     record.snapshot = json::value_to<std::string>(object.at("snapshot"));
+    record.engine = engine_in(object);
     record.egress = egress_from(std::string_view(object.at("egress").as_string()));
-    record.qemu_version = json::value_to<std::string>(object.at("qemu_version"));
     record.state_checksum = object.at("state_checksum").to_number<std::uint64_t>();
     record.overlay_checksum = object.at("overlay_checksum").to_number<std::uint64_t>();
     record.output_offset = object.at("output_offset").to_number<std::uint64_t>();
     return record;
   } catch (const std::exception& error) {
-    return fail(ErrorKind::kDataLoss, std::string("suspended.json: ") + error.what());
+    return fail(ErrorKind::kDataLoss, name + ": " + error.what());
   }
+}
+
+}  // namespace
+
+Result<SuspendedRecord> VmFiles::read_suspended() const { return read_suspended_from(suspended()); }
+
+Result<std::set<std::string>> VmFiles::engines() const {
+  std::set<std::string> engines;
+  const auto add = [&](const auto& record) -> Status {
+    if (record && !record->engine.empty()) {
+      engines.insert(record->engine);
+    }
+    return record || record.error().errno_value() == ENOENT ? Status() : fail(Error(record.error()));
+  };
+  DM_TRY(add(read_record()), directory_.string());
+  DM_TRY(add(read_suspended_from(suspended())), directory_.string());
+  DM_TRY(add(read_suspended_from(rollback_record())), directory_.string());
+  return engines;
 }
 
 Status VmFiles::publish_suspended(const SuspendedRecord& record) const {

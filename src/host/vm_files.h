@@ -17,18 +17,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/error.h"
 #include "host/host.h"
 #include "os/file.h"
+#include "snapshot/sealed_json.h"
 
 namespace dormouse::host {
 
 // vm.json
 struct VmRecord {
-  static constexpr int kFormat = 1;
+  static constexpr snapshot::Formats kFormats{1, 2};  // 1: without an engine
   std::filesystem::path snapshot;
+  std::string engine;  // digest of the one that it runs on
   Egress egress = Egress::kInternet;
   unsigned user = 0;
   std::string boot_id;  // of the host: pid and start time mean nothing after its restart
@@ -38,10 +41,10 @@ struct VmRecord {
 
 // suspended.json
 struct SuspendedRecord {
-  static constexpr int kFormat = 2;
+  static constexpr snapshot::Formats kFormats{2, 3};  // 2: without an engine
   std::filesystem::path snapshot;
+  std::string engine;  // digest of the one that saved it, and loads it; empty: the snapshot's
   Egress egress = Egress::kInternet;
-  std::string qemu_version;
   std::uint64_t state_checksum = 0;    // snapshot::checksum_of(); the pages carry their own
   std::uint64_t overlay_checksum = 0;  // likewise
   std::uint64_t output_offset = 0;     // of the application's output, reported so far
@@ -56,6 +59,9 @@ class VmFiles {
   std::filesystem::path overlay() const { return directory_ / "overlay.qcow2"; }
   std::filesystem::path state() const { return directory_ / "state"; }
   std::filesystem::path pages() const { return directory_ / "pages"; }
+
+  // The engines that the records here name, whatever state the VM is in.
+  Result<std::set<std::string>> engines() const;
 
   Result<VmRecord> read_record() const;
   Status write_record(const VmRecord& record) const;

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "managed_base/digest.h"
+#include "hashing/digest.h"
 #include "managed_base/file_lock.h"
 #include "managed_base/initramfs.h"
 #include "managed_base/managed_base.h"
@@ -55,7 +55,7 @@ void prune(const fs::path& directory, const fs::path& keep) {
 }  // namespace
 
 Result<fs::path> ManagedBaseStore::initramfs(const ManagedBase& base, const fs::path& agent_binary) const {
-  DM_ASSIGN(const std::string agent, digest_of_file(agent_binary), "initramfs");
+  DM_ASSIGN(const std::string agent, hashing::digest_of_file(agent_binary), "initramfs");
   const fs::path directory = cache_directory_ / "initramfs";
   const fs::path target = directory / ("boot1-" + base.key.substr(0, 16) + "-" + agent.substr(0, 16) + ".cpio");
   if (fs::exists(target)) {

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "base/scope_exit.h"
-#include "managed_base/digest.h"
+#include "hashing/digest.h"
 #include "managed_base/file_lock.h"
 #include "managed_base/manifest.h"
 #include "managed_base/package_lists.h"
@@ -127,7 +127,7 @@ ManagedBaseStore::ManagedBaseStore(fs::path cache_directory, const Clock* clock)
 Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions& options,
                                                              const os::Context& context) const {
   Wanted wanted;
-  Digest recipe;
+  hashing::Digest recipe;
   for (const RecipeFile& file : recipe_files()) {
     if (file.content.data() != build_image_script().data()) {  // that one is given to guests, not baked in
       recipe.add(file.name, file.content);
@@ -135,7 +135,7 @@ Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions&
   }
   if (options.kernel) {
     DM_TRY(check_kernel(*options.kernel), "");
-    DM_ASSIGN(const std::string digest, digest_of_file(*options.kernel), "kernel");
+    DM_ASSIGN(const std::string digest, hashing::digest_of_file(*options.kernel), "kernel");
     recipe.add("kernel", digest);
     std::error_code error;
     wanted.kernel = fs::absolute(*options.kernel, error);
@@ -150,7 +150,7 @@ Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions&
     wanted.lists.sources = {"deb " + *options.mirror + " bookworm main",
                             "deb " + *options.mirror + " bookworm-updates main"};
   }
-  Digest key;
+  hashing::Digest key;
   key.add("recipe", wanted.recipe);
   for (const std::string& line : wanted.lists.sources) {
     key.add("source", line);

@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kMemoryFile = "/proc/meminfo";
 constexpr const char* kProcessorsFile = "/sys/devices/system/cpu/online";
+constexpr const char* kProcessorFile = "/proc/cpuinfo";
 constexpr std::uint32_t kProcessorsMax = 1U << 20U;  // more than any kernel allows
 
 // A number that is all of `text`.
@@ -106,6 +107,34 @@ Result<std::uint32_t> count_online_processors() {
   DM_ASSIGN(const std::string list, read_file(kProcessorsFile), "");
   DM_ASSIGN(const std::uint32_t count, count_processors(list), kProcessorsFile);
   return count;
+}
+
+Result<ProcessorFacts> parse_processor_facts(std::string_view cpuinfo) {
+  ProcessorFacts facts;
+  while (!cpuinfo.empty() && facts.features.empty()) {
+    std::string_view line = take(cpuinfo, '\n');
+    std::string_view name = take(line, ':');
+    name = name.substr(0, name.find_last_not_of(" \t") + 1);
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    if (name == "vendor_id") {
+      facts.vendor = line;
+    }
+    while (name == "flags" && !line.empty()) {
+      if (const std::string_view feature = take(line, ' '); !feature.empty()) {
+        facts.features.emplace(feature);
+      }
+    }
+  }
+  if (facts.features.empty()) {
+    return fail(ErrorKind::kInternal, "no line flags");
+  }
+  return facts;
+}
+
+Result<ProcessorFacts> read_processor_facts() {
+  DM_ASSIGN(const std::string cpuinfo, read_file(kProcessorFile), "");
+  DM_ASSIGN(ProcessorFacts facts, parse_processor_facts(cpuinfo), kProcessorFile);
+  return facts;
 }
 
 Result<std::string> boot_id() {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,15 @@ Result<FileSystemFacts> read_file_system_facts(const std::filesystem::path& path
 Result<std::uint32_t> count_online_processors();
 // Of a list as the kernel prints it: "0-3,8,10-11\n".
 Result<std::uint32_t> count_processors(std::string_view list);
+
+struct ProcessorFacts {
+  std::string vendor;              // "GenuineIntel"; empty where the kernel names none
+  std::set<std::string> features;  // the kernel's names: "sse4_2"
+};
+
+// Of the first processor (/proc/cpuinfo).
+Result<ProcessorFacts> read_processor_facts();
+Result<ProcessorFacts> parse_processor_facts(std::string_view cpuinfo);  // kInternal when there is no line of features
 
 // What the kernel drew at this boot (random(4)): two facts of different boots, such as a process's start time, do not compare.
 Result<std::string> boot_id();

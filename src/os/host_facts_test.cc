@@ -51,6 +51,26 @@ TEST(HostFacts, ThisMachinesMemoryIsPlausible) {
   EXPECT_LE(facts->available_bytes, facts->total_bytes);
 }
 
+TEST(HostFacts, AProcessorHasAVendorAndFeatures) {
+  const auto facts = parse_processor_facts(
+      "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu sse4_2  avx\n\nprocessor\t: 1\nflags\t\t: fpu\n");
+  ASSERT_TRUE(facts) << facts.error().message();
+  EXPECT_EQ(facts->vendor, "GenuineIntel");
+  EXPECT_EQ(facts->features, (std::set<std::string>{"fpu", "sse4_2", "avx"}));
+}
+
+TEST(HostFacts, AProcessorWithoutFeaturesIsNone) {
+  const auto facts = parse_processor_facts("processor\t: 0\n");
+  ASSERT_FALSE(facts);
+  EXPECT_EQ(facts.error().message(), "no line flags");
+}
+
+TEST(HostFacts, ThisMachinesProcessorIsKnown) {
+  const auto facts = read_processor_facts();
+  ASSERT_TRUE(facts) << facts.error().message();
+  EXPECT_TRUE(facts->features.contains("fpu"));
+}
+
 TEST(HostFacts, ProcessorListsAreCounted) {
   EXPECT_EQ(count_processors("0\n").value(), 1U);
   EXPECT_EQ(count_processors("0-3\n").value(), 4U);

@@ -10,6 +10,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "os/host_facts.h"
+#include "snapshot/sealed_json.h"
 #include "vmm/machine.h"
 
 namespace dormouse::snapshot {
@@ -17,11 +19,16 @@ namespace dormouse::snapshot {
 // A directory "snapshot": what a launch clones.
 //     manifest.json  memory (sparse)  state  disk (raw)
 struct SnapshotManifest {
-  static constexpr int kFormat = 2;
+  static constexpr Formats kFormats{2, 3};  // 2: without an engine, machine type, processor and guest
 
+  std::string engine;        // digest of the one that it was made with, and is loaded by; empty: of format 2
+  std::string qemu_version;  // that engine's
+  std::string machine_type;  // vmm::kMachineType of the version that made it
   vmm::MachineModel model;
-  std::string base_key;      // of the managed base whose root and containers disks the guest has
-  std::string qemu_version;  // a device state is loaded by the version that wrote it
+  os::ProcessorFacts processor;  // the host's, of which the guest saw the features; under TCG of no matter, and empty
+  std::string base_key;          // of the managed base whose root and containers disks the guest has
+  std::string kernel_sha256;     // of the guest's kernel, which is in its memory
+  std::uint64_t agent_protocol = 1;  // that the guest's agent speaks
   bool all_capabilities = false;
   std::uint64_t memory_bytes = 0;  // allocated
   std::uint64_t state_bytes = 0;
@@ -45,11 +52,15 @@ std::string encode(const SnapshotManifest& manifest);
 Result<SnapshotManifest> decode_snapshot(const std::string& text);
 Result<SnapshotManifest> read_snapshot(const std::filesystem::path& directory);
 
-// Why a snapshot cannot run on this host; success if it can. `tsc_khz` is the host's rate: a guest under TCG counts the
-// host's, so it must be the same within 0.1 %.
-Status check_fits(const SnapshotManifest& manifest,
-                  vmm::Acceleration acceleration,
-                  const std::string& qemu_version,
-                  std::uint64_t tsc_khz);
+// What a host and this version of Dormouse offer to snapshots.
+struct Platform {
+  vmm::Acceleration acceleration = vmm::Acceleration::kTcg;
+  std::uint64_t tsc_khz = 0;  // a guest under TCG counts the host's: it must be the same within 0.1 %
+  os::ProcessorFacts processor;
+  std::uint64_t agent_protocol = 0;
+};
+
+// Why a snapshot cannot run here, its engine aside; success if it can.
+Status check_fits(const SnapshotManifest& manifest, const Platform& platform);
 
 }  // namespace dormouse::snapshot

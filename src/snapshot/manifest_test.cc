@@ -12,8 +12,11 @@ namespace {
 
 SnapshotManifest example() {
   SnapshotManifest manifest;
-  manifest.model =
-      vmm::MachineModel{vmm::Acceleration::kTcg, 2048, 1, 2'100'000, {"root", "containers", "application"}};
+  manifest.engine = std::string(64, 'e');
+  manifest.machine_type = vmm::kMachineType;
+  manifest.model = vmm::MachineModel{
+      vmm::Acceleration::kTcg, 2048, 1, 2'100'000, {"root", "containers", "application"}, "Nehalem,+arat"};
+  manifest.kernel_sha256 = std::string(64, 'c');
   manifest.base_key = std::string(64, 'a');
   manifest.qemu_version = "7.2.17";
   manifest.memory_bytes = 123;
@@ -30,13 +33,13 @@ TEST(SnapshotManifestTest, DecodesWhatItEncoded) {
 }
 
 TEST(SnapshotManifestTest, AnotherFormatIsRefusedByNumber) {
-  const auto decoded = decode_snapshot(R"({"format":1})");
+  const auto decoded = decode_snapshot(R"({"format":4})");
   ASSERT_FALSE(decoded);
-  EXPECT_EQ(decoded.error().message(), "the snapshot's manifest has format 1: this version reads format 2");
+  EXPECT_EQ(decoded.error().message(), "the snapshot's manifest has format 4: this version reads formats 2 to 3");
 }
 
 TEST(SnapshotManifestTest, AMissingMemberIsDataLoss) {
-  const auto decoded = decode_snapshot(seal({{"format", 2}}));
+  const auto decoded = decode_snapshot(seal({{"format", 3}}));
   ASSERT_FALSE(decoded);
   EXPECT_EQ(decoded.error().kind(), ErrorKind::kDataLoss);
 }
@@ -52,21 +55,93 @@ TEST(SnapshotManifestTest, AnyChangedByteIsNoticed) {
   EXPECT_FALSE(decode_snapshot(""));
 }
 
-TEST(SnapshotManifestTest, FitsTheHostThatMadeIt) {
-  EXPECT_TRUE(check_fits(example(), vmm::Acceleration::kTcg, "7.2.17", 2'100'500));
+// As a version before engines were kept wrote it.
+TEST(SnapshotManifestTest, OneOfFormatTwoNamesNoEngineAndHasTheMachineOfItsTime) {
+  const auto decoded = decode_snapshot(
+      seal({{"format", 2},
+            {"machine",
+             {{"acceleration", "tcg"},
+              {"memory_mib", 512},
+              {"vcpus", 1},
+              {"tsc_khz", 2'100'000},
+              {"disks", {"root", "application"}}}},
+            {"base_key", "b"},
+            {"qemu_version", "7.2.17"},
+            {"all_capabilities", false},
+            {"memory_bytes", 1},
+            {"state_bytes", 2},
+            {"disk_bytes", 3},
+            {"checksums", {{"memory", 1}, {"state", 2}, {"disk", 3}, {"root", 4}, {"containers", 5}}}}));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->engine, "");
+  EXPECT_EQ(decoded->qemu_version, "7.2.17");
+  EXPECT_EQ(decoded->machine_type, "microvm-1");
+  EXPECT_EQ(decoded->model.processor, "Nehalem,+arat");
+  EXPECT_EQ(decoded->agent_protocol, 1U);
 }
 
+Platform platform() { return {vmm::Acceleration::kTcg, 2'100'500, {"GenuineIntel", {"fpu", "sse4_2"}}, 1}; }
+
+// Why the snapshot is refused.
+std::string refusal(const SnapshotManifest& manifest, const Platform& host) {
+  const Status fits = check_fits(manifest, host);
+  return fits ? "" : fits.error().message();
+}
+
+TEST(SnapshotManifestTest, FitsTheHostThatMadeIt) { EXPECT_EQ(refusal(example(), platform()), ""); }
+
 TEST(SnapshotManifestTest, ACounterOfAnotherRateIsRefusedUnderTcg) {
-  const auto status = check_fits(example(), vmm::Acceleration::kTcg, "7.2.17", 2'400'000);
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().message(),
+  Platform host = platform();
+  host.tsc_khz = 2'400'000;
+  EXPECT_EQ(refusal(example(), host),
             "the snapshot was made on a host whose time stamp counter runs at 2100000 kHz, this one's runs at 2400000: "
             "the guest's clock would run wrong; build the image again");
 }
 
-TEST(SnapshotManifestTest, AccelerationAndQemuMustBeThoseThatMadeIt) {
-  EXPECT_FALSE(check_fits(example(), vmm::Acceleration::kKvm, "7.2.17", 2'100'000));
-  EXPECT_FALSE(check_fits(example(), vmm::Acceleration::kTcg, "8.2.0", 2'100'000));
+TEST(SnapshotManifestTest, AnotherAccelerationIsRefused) {
+  Platform host = platform();
+  host.acceleration = vmm::Acceleration::kKvm;
+  EXPECT_EQ(refusal(example(), host), "the snapshot was made with tcg, and this host runs kvm: build the image again");
+}
+
+TEST(SnapshotManifestTest, AnotherMachineIsRefused) {
+  SnapshotManifest manifest = example();
+  manifest.machine_type = "microvm-9";
+  EXPECT_EQ(refusal(manifest, platform()),
+            "the snapshot is of a machine 'microvm-9', and this version runs 'microvm-1': build the image again");
+}
+
+TEST(SnapshotManifestTest, AnAgentThatNobodyUnderstandsIsRefused) {
+  SnapshotManifest manifest = example();
+  manifest.agent_protocol = 7;
+  EXPECT_EQ(refusal(manifest, platform()),
+            "the snapshot's agent speaks version 7 of the protocol, and this daemon speaks 1: build the image again");
+}
+
+TEST(SnapshotManifestTest, AProcessorThatLacksWhatTheGuestSawIsRefusedUnderKvm) {
+  Platform host = platform();
+  host.acceleration = vmm::Acceleration::kKvm;
+  host.tsc_khz = 1;  // a guest under KVM has it scaled
+  SnapshotManifest manifest = example();
+  manifest.model.acceleration = vmm::Acceleration::kKvm;
+  manifest.processor = {"GenuineIntel", {"sse4_2"}};
+  EXPECT_EQ(refusal(manifest, host), "");
+  manifest.processor.features = {"avx2", "sse4_2", "sha_ni"};
+  EXPECT_EQ(refusal(manifest, host),
+            "the snapshot's guest saw a processor with avx2, sha_ni, which this host's lacks: build the image again");
+  manifest.processor = {"AuthenticAMD", {"fpu"}};
+  EXPECT_EQ(refusal(manifest, host),
+            "the snapshot was made on a processor of AuthenticAMD, and this host's is of GenuineIntel: build the image "
+            "again");
+}
+
+TEST(SnapshotManifestTest, AProcessorsFeaturesAreReadAsTheyWereWritten) {
+  SnapshotManifest manifest = example();
+  manifest.processor = {"GenuineIntel", {"avx2", "sse4_2"}};
+  const auto decoded = decode_snapshot(encode(manifest));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->processor.vendor, "GenuineIntel");
+  EXPECT_EQ(decoded->processor.features, manifest.processor.features);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ std::string seal(json::object object) {
   return json::serialize(object) + "\n";
 }
 
-Result<json::object> unseal(std::string_view text, int format, std::string_view what) {
+Result<json::object> unseal(std::string_view text, Formats formats, std::string_view what) {
   boost::system::error_code error;
   json::value value = json::parse(text, error);
   if (error || !value.is_object()) {
@@ -32,12 +32,14 @@ Result<json::object> unseal(std::string_view text, int format, std::string_view 
   json::object object = std::move(value.as_object());
   // The format first: what another version wrote is sound, though not for this one.
   const json::value* const found = object.if_contains("format");
-  if (found == nullptr || !found->is_number() || found->to_number<double>() != format) {
+  if (found == nullptr || !found->is_int64() || found->get_int64() < formats.oldest ||
+      found->get_int64() > formats.newest) {
     return fail(ErrorKind::kInvalidArgument,
-                fmt::format("{} has format {}: this version reads format {}",
+                fmt::format("{} has format {}: this version reads formats {} to {}",
                             what,
                             found == nullptr ? "none" : json::serialize(*found),
-                            format));
+                            formats.oldest,
+                            formats.newest));
   }
   object.erase(kChecksum);
   if (text != seal(object)) {

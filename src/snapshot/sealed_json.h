@@ -16,8 +16,14 @@ namespace dormouse::snapshot {
 // The object's text with a last member "checksum": XXH3-64 of the text without it. One line.
 std::string seal(boost::json::object object);
 
+// Which values of an object's member "format" are read.
+struct Formats {
+  int oldest = 0;
+  int newest = 0;  // the one that is written
+};
+
 // The object of such a text, without that member. kDataLoss, naming `what`, when it does not verify; kInvalidArgument when its
-// member "format" is not `format`.
-Result<boost::json::object> unseal(std::string_view text, int format, std::string_view what);
+// member "format" is another.
+Result<boost::json::object> unseal(std::string_view text, Formats formats, std::string_view what);
 
 }  // namespace dormouse::snapshot

@@ -13,12 +13,6 @@ namespace {
 
 constexpr char kMac[] = "52:54:00:00:02:0f";
 
-// Under TCG: Nehalem, since nothing then takes the paths for wider vectors, which are slow when emulated; arat, or the
-// guest never goes tickless.
-std::string cpu(const MachineModel& model) {
-  return model.acceleration == Acceleration::kKvm ? "host,migratable=on" : "Nehalem,+arat";
-}
-
 // A buffer for translated code that fits the applications measured; the default is a share of the host's memory.
 constexpr char kTcg[] = "tcg,thread=multi,tb-size=32";
 
@@ -65,6 +59,12 @@ std::string_view to_string(Acceleration acceleration) {
   return "?";
 }
 
+// Under TCG: Nehalem, since nothing then takes the paths for wider vectors, which are slow when emulated; arat, or the
+// guest never goes tickless.
+std::string processor_of(Acceleration acceleration) {
+  return acceleration == Acceleration::kKvm ? "host,migratable=on" : "Nehalem,+arat";
+}
+
 Result<Acceleration> acceleration_from(std::string_view text) {
   if (text == "kvm") {
     return Acceleration::kKvm;
@@ -75,19 +75,17 @@ Result<Acceleration> acceleration_from(std::string_view text) {
   return fail(ErrorKind::kInvalidArgument, fmt::format("acceleration '{}': must be kvm or tcg", text));
 }
 
-std::vector<std::string> qemu_arguments(const std::string& program,
-                                        const MachineModel& model,
+std::vector<std::string> qemu_arguments(const MachineModel& model,
                                         const MachineDescriptors& descriptors,
                                         const std::vector<Disk>& disks,
                                         const BootImage* boot) {
   std::vector<std::string> arguments = {
-      program,
       "-M",
       "microvm,x-option-roms=off,pit=off,pic=off,rtc=on,isa-serial=on,acpi=on,memory-backend=ram",
       "-accel",
       model.acceleration == Acceleration::kKvm ? "kvm" : kTcg,
       "-cpu",
-      cpu(model),
+      model.processor,
       "-smp",
       std::to_string(model.vcpus),
       "-m",
@@ -107,10 +105,6 @@ std::vector<std::string> qemu_arguments(const std::string& program,
       "rng-random,id=entropy,filename=/dev/urandom",
       "-device",
       "virtio-rng-device,rng=entropy",
-      "-netdev",
-      fmt::format("tap,id=net,fd={}", descriptors.tap),
-      "-device",
-      fmt::format("virtio-net-device,netdev=net,mac={}", kMac),
       "-sandbox",
       "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
       "-chardev",
@@ -120,6 +114,10 @@ std::vector<std::string> qemu_arguments(const std::string& program,
       "-global",
       "migration.send-configuration=off",
   };
+  if (descriptors.tap >= 0) {
+    arguments.insert(arguments.end(), {"-netdev", fmt::format("tap,id=net,fd={}", descriptors.tap)});
+    arguments.insert(arguments.end(), {"-device", fmt::format("virtio-net-device,netdev=net,mac={}", kMac)});
+  }
   int index = 0;
   for (const Disk& disk : disks) {
     add_disk(arguments, disk, index++);

@@ -17,12 +17,20 @@ enum class Acceleration { kKvm, kTcg };
 std::string_view to_string(Acceleration acceleration);
 Result<Acceleration> acceleration_from(std::string_view text);
 
+// The machine that qemu_arguments() describes, its processor and its size aside. To be changed with anything there that a
+// guest or a device state can tell: what was saved on another machine is not loaded.
+inline constexpr char kMachineType[] = "microvm-1";
+
+// The processor of new guests, as QEMU's -cpu has it.
+std::string processor_of(Acceleration acceleration);
+
 struct MachineModel {
   Acceleration acceleration = Acceleration::kTcg;
   std::uint32_t memory_mib = 0;
   std::uint32_t vcpus = 1;
   std::uint64_t tsc_khz = 0;       // the host's rate; a TCG guest reads the host's counter
   std::vector<std::string> disks;  // serials, in the order of the devices
+  std::string processor;           // processor_of(), of the version that made the guest
 };
 
 // A disk's backing, as descriptors by number in the QEMU process.
@@ -35,7 +43,7 @@ struct Disk {
 
 // The descriptors' numbers in the QEMU process.
 struct MachineDescriptors {
-  int tap = -1;
+  int tap = -1;  // -1: no network
   int qmp_listener = -1;
   int console = -1;  // write end, -1: none
   int memory = -1;   // the memory file: read-write when `shared`, else read-only
@@ -52,9 +60,8 @@ struct BootImage {
   std::string command_line;
 };
 
-// QEMU's arguments, [0] being the program. `boot` null: the process waits for a device state (-incoming defer).
-std::vector<std::string> qemu_arguments(const std::string& program,
-                                        const MachineModel& model,
+// QEMU's arguments, without the program. `boot` null: the process waits for a device state (-incoming defer).
+std::vector<std::string> qemu_arguments(const MachineModel& model,
                                         const MachineDescriptors& descriptors,
                                         const std::vector<Disk>& disks,
                                         const BootImage* boot);

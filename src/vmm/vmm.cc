@@ -18,6 +18,7 @@
 
 #include "os/file.h"
 #include "os/unix_socket.h"
+#include "vmm/engine_layout.h"
 
 namespace dormouse::vmm {
 namespace {
@@ -35,9 +36,10 @@ constexpr int kTapFd = 4;
 constexpr int kQmpFd = 5;
 constexpr int kMemoryFd = 6;
 constexpr int kConsoleFd = 7;
-constexpr int kKernelFd = 8;
-constexpr int kInitramfsFd = 9;
-constexpr int kFirstDiskFd = 10;
+constexpr int kEngineFd = 8;
+constexpr int kKernelFd = 9;
+constexpr int kInitramfsFd = 10;
+constexpr int kFirstDiskFd = 11;
 
 Result<UniqueFd> listen_at(const fs::path& path) {
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -47,6 +49,47 @@ Result<UniqueFd> listen_at(const fs::path& path) {
     return fail_errno("listen at " + path.string());
   }
   return socket;
+}
+
+// Below the descriptor, so that the VM's user needs no way through the directories above the engine's.
+std::string of_engine(const char* path) { return fmt::format("/proc/self/fd/{}/{}", kEngineFd, path); }
+
+std::vector<Disk> pass(const std::vector<DiskFiles>& all, os::SpawnRequest& spawn) {
+  std::vector<Disk> disks;
+  int next = kFirstDiskFd;
+  for (const DiskFiles& files : all) {
+    Disk disk{.serial = files.serial, .read_only = files.read_only};
+    disk.base_descriptor = next++;
+    spawn.descriptors.emplace_back(files.base.get(), disk.base_descriptor);
+    if (files.overlay) {
+      disk.overlay_descriptor = next++;
+      spawn.descriptors.emplace_back(files.overlay.get(), disk.overlay_descriptor);
+    }
+    disks.push_back(disk);
+  }
+  return disks;
+}
+
+// What stands before QEMU's own arguments, and its environment.
+void start_with(os::SpawnRequest& spawn, const VmmRequest& request) {
+  spawn.environment = {"PATH=/usr/bin:/bin",
+                       "DORMOUSE_DATA_DIRECTORY=" + request.data_directory.string(),
+                       "DORMOUSE_VM=" + request.name};
+  spawn.arguments = {request.launcher, std::to_string(kNamespaceFd), std::to_string(request.user)};
+  if (request.engine < 0) {
+    spawn.arguments.push_back(request.system_qemu);
+    return;
+  }
+  spawn.descriptors.emplace_back(request.engine, kEngineFd);
+  spawn.environment.push_back("QEMU_MODULE_DIR=" + of_engine(kEngineModules));
+  spawn.arguments.insert(
+      spawn.arguments.end(),
+      {of_engine(kEngineLoader), "--inhibit-cache", "--library-path", of_engine(kEngineLibraries), "--argv0", "qemu"});
+  if (!request.shared) {
+    spawn.arguments.insert(spawn.arguments.end(), {"--preload", of_engine(kEngineShim)});
+    spawn.environment.push_back("DORMOUSE_TEMPLATE_FD=" + std::to_string(kMemoryFd));
+  }
+  spawn.arguments.insert(spawn.arguments.end(), {of_engine(kEngineQemu), "-bios", of_engine(kEngineFirmware)});
 }
 
 }  // namespace
@@ -96,7 +139,7 @@ Vmm::Vmm(os::Process process, Qmp qmp, std::unique_ptr<ConsoleReader> console)
 
 Vmm::~Vmm() = default;
 
-Result<std::unique_ptr<Vmm>> Vmm::start(const Programs& programs, VmmRequest request, const os::Context& context) {
+Result<std::unique_ptr<Vmm>> Vmm::start(VmmRequest request, const os::Context& context) {
   DM_ASSIGN(UniqueFd listener, listen_at(request.directory / kQmpSocket), "");
   DM_ASSIGN(const UniqueFd null, os::open_file("/dev/null", O_RDWR), "");
   DM_ASSIGN(
@@ -107,11 +150,14 @@ Result<std::unique_ptr<Vmm>> Vmm::start(const Programs& programs, VmmRequest req
                        {messages.get(), 1},
                        {messages.get(), 2},
                        {request.network_namespace, kNamespaceFd},
-                       {request.tap.get(), kTapFd},
                        {listener.get(), kQmpFd},
                        {request.memory.get(), kMemoryFd}};
   MachineDescriptors descriptors{
-      .tap = kTapFd, .qmp_listener = kQmpFd, .console = -1, .memory = kMemoryFd, .shared = request.shared};
+      .tap = -1, .qmp_listener = kQmpFd, .console = -1, .memory = kMemoryFd, .shared = request.shared};
+  if (request.tap) {
+    spawn.descriptors.emplace_back(request.tap.get(), kTapFd);
+    descriptors.tap = kTapFd;
+  }
   UniqueFd console_read;
   UniqueFd console_write;
   BootImage boot;
@@ -130,29 +176,11 @@ Result<std::unique_ptr<Vmm>> Vmm::start(const Programs& programs, VmmRequest req
     spawn.descriptors.emplace_back(console_write.get(), kConsoleFd);
     descriptors.console = kConsoleFd;
   }
-  std::vector<Disk> disks;
-  int next = kFirstDiskFd;
-  for (const DiskFiles& files : request.disks) {
-    Disk disk{.serial = files.serial, .read_only = files.read_only};
-    disk.base_descriptor = next++;
-    spawn.descriptors.emplace_back(files.base.get(), disk.base_descriptor);
-    if (files.overlay) {
-      disk.overlay_descriptor = next++;
-      spawn.descriptors.emplace_back(files.overlay.get(), disk.overlay_descriptor);
-    }
-    disks.push_back(disk);
-  }
-  spawn.arguments = {programs.launcher, std::to_string(kNamespaceFd), std::to_string(request.user)};
+  const std::vector<Disk> disks = pass(request.disks, spawn);
+  start_with(spawn, request);
   const std::vector<std::string> qemu =
-      qemu_arguments(programs.qemu, request.model, descriptors, disks, request.boot ? &boot : nullptr);
+      qemu_arguments(request.model, descriptors, disks, request.boot ? &boot : nullptr);
   spawn.arguments.insert(spawn.arguments.end(), qemu.begin(), qemu.end());
-  spawn.environment = {"PATH=/usr/bin:/bin",
-                       "DORMOUSE_DATA_DIRECTORY=" + request.data_directory.string(),
-                       "DORMOUSE_VM=" + request.name};
-  if (!request.shared) {
-    spawn.environment.push_back("LD_PRELOAD=" + programs.template_shim);
-    spawn.environment.push_back("DORMOUSE_TEMPLATE_FD=" + std::to_string(kMemoryFd));
-  }
   DM_ASSIGN(os::Process process, os::Process::spawn(spawn), "");
   console_write.reset();
 
@@ -231,6 +259,20 @@ Result<bool> Vmm::is_running(const os::Context& context) {
   DM_ASSIGN(const json::object status, qmp_.execute("query-status", context), "");
   const json::value* const running = status.if_contains("running");
   return running && running->is_bool() && running->get_bool();
+}
+
+Result<std::string> Vmm::version(const os::Context& context) {
+  const std::lock_guard lock(mutex_);
+  DM_ASSIGN(const json::object answer, qmp_.execute("query-version", context), "");
+  try {
+    const json::object& qemu = answer.at("qemu").as_object();
+    return fmt::format("{}.{}.{}",
+                       qemu.at("major").to_number<int>(),
+                       qemu.at("minor").to_number<int>(),
+                       qemu.at("micro").to_number<int>());
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::kInternal, std::string("ask QEMU for its version: ") + error.what());
+  }
 }
 
 Status Vmm::stop(const os::Context& context) {

@@ -19,13 +19,6 @@
 
 namespace dormouse::vmm {
 
-// Where the programs are that a VMM needs.
-struct Programs {
-  std::string qemu = "/usr/bin/qemu-system-x86_64";
-  std::string launcher;       // dormouse-vmm-launch
-  std::string template_shim;  // libdormouse-template-shim.so
-};
-
 struct DiskFiles {
   std::string serial;
   bool read_only = false;
@@ -41,6 +34,11 @@ struct BootFiles {
 };
 
 struct VmmRequest {
+  std::string launcher;  // path of dormouse-vmm-launch
+  // Borrowed: the directory of the engine (engine_layout.h) that QEMU is started from. -1: `system_qemu` is started as it is
+  // installed, for somebody who wants to see what it loads; it is no protection of a template.
+  int engine = -1;
+  std::string system_qemu;
   std::string name;                      // for the process's environment, DORMOUSE_VM
   std::filesystem::path data_directory;  // DORMOUSE_DATA_DIRECTORY: whose process it is
   std::filesystem::path directory;       // of this incarnation: the QMP socket and QEMU's messages go here
@@ -48,8 +46,8 @@ struct VmmRequest {
   UniqueFd memory;      // the memory file
   bool shared = false;  // writes go to the file; else it is a template: mapped privately, and opened read-only
   std::vector<DiskFiles> disks;
-  int network_namespace = -1;  // borrowed
-  UniqueFd tap;
+  int network_namespace = -1;     // borrowed
+  UniqueFd tap;                   // empty: no network
   unsigned user = 0;              // user and group id of the process
   std::optional<BootFiles> boot;  // none: waits for load_state()
 };
@@ -61,7 +59,7 @@ struct VmmRequest {
 // at a time, except process(), console() and take_events().
 class Vmm {
  public:
-  static Result<std::unique_ptr<Vmm>> start(const Programs& programs, VmmRequest request, const os::Context& context);
+  static Result<std::unique_ptr<Vmm>> start(VmmRequest request, const os::Context& context);
   static Result<std::unique_ptr<Vmm>> attach(os::Process process,
                                              const std::filesystem::path& directory,
                                              const os::Context& context);
@@ -77,7 +75,8 @@ class Vmm {
   Status load_state(const UniqueFd& state, const os::Context& context);
   Status run(const os::Context& context);  // QMP cont
   Result<bool> is_running(const os::Context& context);
-  Status stop(const os::Context& context);  // QMP stop: vCPUs stand still, disks are flushed
+  Result<std::string> version(const os::Context& context);  // of QEMU: "7.2.22"
+  Status stop(const os::Context& context);                  // QMP stop: vCPUs stand still, disks are flushed
   // Writes the device state, without memory, to `state`, opened write-only. The vCPUs must stand still.
   Status save_state(const UniqueFd& state, const os::Context& context);
 

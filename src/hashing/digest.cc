@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "managed_base/digest.h"
+#include "hashing/digest.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,8 +14,18 @@
 
 #include "os/file.h"
 
-namespace dormouse::managed_base {
+namespace dormouse::hashing {
 namespace {
+
+using State = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
+
+State begin() {
+  State state(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  if (!state || EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) != 1) {
+    throw std::bad_alloc();
+  }
+  return state;
+}
 
 std::string finish_hexadecimal(EVP_MD_CTX* state) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
@@ -53,12 +63,15 @@ void Digest::add(std::string_view name, std::string_view content) {
 
 std::string Digest::finish() { return finish_hexadecimal(state_.get()); }
 
+std::string digest_of(std::string_view text) {
+  const State state = begin();
+  EVP_DigestUpdate(state.get(), text.data(), text.size());
+  return finish_hexadecimal(state.get());
+}
+
 Result<std::string> digest_of_file(const std::filesystem::path& path) {
   DM_ASSIGN(const UniqueFd file, os::open_file(path, O_RDONLY), "");
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> state(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  if (!state || EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) != 1) {
-    throw std::bad_alloc();
-  }
+  const State state = begin();
   std::vector<char> buffer(1U << 20U);
   for (;;) {
     const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
@@ -75,4 +88,4 @@ Result<std::string> digest_of_file(const std::filesystem::path& path) {
   }
 }
 
-}  // namespace dormouse::managed_base
+}  // namespace dormouse::hashing

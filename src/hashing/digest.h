@@ -11,7 +11,7 @@
 
 struct evp_md_ctx_st;
 
-namespace dormouse::managed_base {
+namespace dormouse::hashing {
 
 // SHA-256 over a sequence of named parts; two different sequences never give the same bytes to hash.
 class Digest {
@@ -33,7 +33,8 @@ class Digest {
   std::unique_ptr<evp_md_ctx_st, Release> state_;
 };
 
-// SHA-256 of a file's content, in hexadecimal.
+// SHA-256 of a text, and of a file's content, in hexadecimal.
+std::string digest_of(std::string_view text);
 Result<std::string> digest_of_file(const std::filesystem::path& path);
 
-}  // namespace dormouse::managed_base
+}  // namespace dormouse::hashing

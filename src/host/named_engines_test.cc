@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "host/named_engines.h"
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+
+#include "host/vm_files.h"
+#include "snapshot/manifest.h"
+
+namespace dormouse::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+class NamedEnginesTest : public testing::Test {
+ protected:
+  NamedEnginesTest() : layout_(temporary_directory()) {}
+  ~NamedEnginesTest() override { fs::remove_all(layout_.root()); }
+
+  static fs::path temporary_directory() {
+    std::string name = (fs::temp_directory_path() / "dormouse-test-XXXXXX").native();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw std::runtime_error("no temporary directory can be made");
+    }
+    return name;
+  }
+  void image(const std::string& name, const std::string& engine) const {
+    snapshot::SnapshotManifest manifest;
+    manifest.engine = engine;
+    fs::create_directories(layout_.images() / name);
+    std::ofstream(layout_.images() / name / snapshot::kManifestFile) << snapshot::encode(manifest);
+  }
+  static VmFiles in(const fs::path& directory) {
+    fs::create_directories(directory);
+    return VmFiles(directory);
+  }
+  static VmRecord running_on(const std::string& engine) {
+    VmRecord record;
+    record.engine = engine;
+    return record;
+  }
+  static SuspendedRecord saved_by(const std::string& engine) {
+    SuspendedRecord record;
+    record.engine = engine;
+    return record;
+  }
+  std::set<std::string> named() const {
+    const auto found = named_engines(layout_);
+    EXPECT_TRUE(found) << found.error().message();
+    return found.value_or(std::set<std::string>{"?"});
+  }
+
+  const Layout layout_;
+};
+
+TEST_F(NamedEnginesTest, AnEmptyDataDirectoryNamesNone) { EXPECT_EQ(named(), std::set<std::string>()); }
+
+TEST_F(NamedEnginesTest, EveryRecordThatNamesOneCounts) {
+  image("image-1/1.0", "of-an-image");
+  image("image-1/2.0", "of-its-next-version");
+  image("image-2/1.0", "");  // made before engines were kept
+  const VmFiles running = in(layout_.microvm("microvm-1"));
+  ASSERT_TRUE(running.write_record(running_on("of-one-that-runs")));
+  const VmFiles sleeping = in(layout_.microvm("microvm-2"));
+  ASSERT_TRUE(sleeping.write_record(running_on("of-one-that-ran")));
+  ASSERT_TRUE(sleeping.publish_suspended(saved_by("of-one-that-sleeps")));
+  const VmFiles rolled_back = in(layout_.microvm("microvm-3"));
+  ASSERT_TRUE(rolled_back.publish_rollback(saved_by("of-one-on-its-way-back")));
+  ASSERT_TRUE(in(layout_.checkpoints() / "checkpoint-1").publish_suspended(saved_by("of-a-checkpoint")));
+  ASSERT_TRUE(in(layout_.checkpoints() / "checkpoint-2.tmp").publish_suspended(saved_by("of-an-unfinished-one")));
+  EXPECT_EQ(named(),
+            (std::set<std::string>{"of-an-image",
+                                   "of-its-next-version",
+                                   "of-one-that-runs",
+                                   "of-one-that-ran",
+                                   "of-one-that-sleeps",
+                                   "of-one-on-its-way-back",
+                                   "of-a-checkpoint",
+                                   "of-an-unfinished-one"}));
+}
+
+TEST_F(NamedEnginesTest, AnImageThatIsBeingRemovedNamesNone) {
+  fs::create_directories(layout_.images() / "image-1/1.0");
+  EXPECT_EQ(named(), std::set<std::string>());
+}
+
+TEST_F(NamedEnginesTest, WhatCannotBeReadIsAnErrorThatNamesIt) {
+  image("image-1/1.0", "one");
+  std::ofstream(layout_.images() / "image-1/1.0" / snapshot::kManifestFile) << "{}";
+  const auto found = named_engines(layout_);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().message().find((layout_.images() / "image-1/1.0").string()), 0U) << found.error().message();
+}
+
+}  // namespace
+}  // namespace dormouse::host
