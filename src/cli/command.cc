@@ -40,9 +40,13 @@ void add_image_commands(CLI::App& program, Invocation& invocation) {
   CLI::App* const image = program.add_subcommand("image", "MicroVM images: made from a directory with a Dockerfile");
   image->require_subcommand(1);
   add_image_create(*image, invocation);
+  add_image_update(*image, invocation);
   add_image_list(*image, invocation);
   add_image_describe(*image, invocation);
   add_image_logs(*image, invocation);
+  add_image_version(*image, invocation);
+  add_image_builds(*image, invocation);
+  add_image_managed(*image, invocation);
   add_image_delete(*image, invocation);
 }
 

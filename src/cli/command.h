@@ -39,6 +39,9 @@ int exit_code(ErrorKind kind);
 void add_image_commands(CLI::App& program, Invocation& invocation);
 void add_vm_commands(CLI::App& program, Invocation& invocation);
 void add_account_commands(CLI::App& program, Invocation& invocation);
+void add_connector_commands(CLI::App& program, Invocation& invocation);
+void add_tag_commands(CLI::App& program, Invocation& invocation);
+void add_log_group_commands(CLI::App& program, Invocation& invocation);
 void add_base_commands(CLI::App& program, Invocation& invocation);
 void add_doctor(CLI::App& program, Invocation& invocation);
 void add_env(CLI::App& program, Invocation& invocation);
@@ -48,9 +51,13 @@ void add_trust(CLI::App& program, Invocation& invocation);
 void add_account_key(CLI::App& account, Invocation& invocation);
 
 void add_image_create(CLI::App& image, Invocation& invocation);
+void add_image_update(CLI::App& image, Invocation& invocation);
 void add_image_list(CLI::App& image, Invocation& invocation);
 void add_image_describe(CLI::App& image, Invocation& invocation);
 void add_image_logs(CLI::App& image, Invocation& invocation);
+void add_image_version(CLI::App& image, Invocation& invocation);
+void add_image_builds(CLI::App& image, Invocation& invocation);
+void add_image_managed(CLI::App& image, Invocation& invocation);
 void add_image_delete(CLI::App& image, Invocation& invocation);
 
 void add_vm_run(CLI::App& vm, Invocation& invocation);

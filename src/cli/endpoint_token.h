@@ -17,6 +17,12 @@ Result<std::string> create_token(Service& service,
                                  int minutes,
                                  const os::Context& context);
 
+// A token for a shell in a VM that was launched with SHELL_INGRESS.
+Result<std::string> create_shell_token(Service& service,
+                                       const std::string& microvm_id,
+                                       int minutes,
+                                       const os::Context& context);
+
 inline constexpr const char* kTokenHeader = "X-aws-proxy-auth";
 
 }  // namespace dormouse::cli

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <poll.h>
-
 #include <chrono>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cli/record.h"
+#include "cli/deletion.h"
 
 namespace dormouse::cli {
 namespace {
@@ -23,21 +20,9 @@ Status remove(const std::vector<std::string>& names, bool wait, const Invocation
   json::array deleted;
   for (const std::string& name : names) {
     DM_ASSIGN(const std::string arn, service.image_arn(name, context), "");
-    const std::string path = api_path({"microvm-images", arn});
-    DM_TRY(service.call("DELETE", path, {}, nullptr, context), "delete image " + name);
-    while (wait) {
-      auto left = service.call("GET", path, {}, nullptr, context);
-      if (!left && left.error().kind() == ErrorKind::kNotFound) {
-        break;
-      }
-      DM_TRY(left, "delete image " + name);
-      if (text_of(*left, "state") == "DELETE_FAILED") {
-        return fail(ErrorKind::kInternal, fmt::format("image {} could not be deleted", name));
-      }
-      invocation.terminal.progress("deleting " + name);
-      DM_TRY(context.check("wait until it is deleted"), name);
-      ::poll(nullptr, 0, 200);
-    }
+    DM_TRY(delete_and_wait(
+               invocation, service, api_path({"microvm-images", arn}), "image " + name, "state", wait, context),
+           "");
     deleted.push_back(json::string(arn));
   }
   invocation.answer(json::object{{"deleted", deleted}}, [&] {

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "cli/build_text.h"
 #include "cli/command.h"
 #include "cli/record.h"
 
@@ -35,28 +36,6 @@ Result<json::object> gather(Service& service, const std::string& image, const os
   json::object whole = std::move(record.as_object());
   whole["versions"] = std::move(versions);
   return whole;
-}
-
-void show_build(Terminal& terminal, const json::value& build) {
-  terminal.answer(fmt::format(
-      "  build {} on {}: {}", text_of(build, "buildId"), text_of(build, "architecture"), text_of(build, "buildState")));
-  if (text_of(build, "buildState") == "SUCCESSFUL") {
-    terminal.answer(fmt::format("    snapshot: memory {}, container {}, disk {}",
-                                size_text(number_of(build, "memorySnapshotSizeInBytes")),
-                                size_text(number_of(build, "codeInstallSizeInBytes")),
-                                size_text(number_of(build, "diskSnapshotSizeInBytes"))));
-  }
-  if (const std::string phase = text_of(build, "phase"); !phase.empty()) {
-    terminal.answer("    phase: " + phase);
-  }
-  if (const std::string reason = text_of(build, "stateReason"); !reason.empty()) {
-    terminal.answer(fmt::format("    reason: {} ({})", reason, text_of(build, "terminationReasonCode")));
-  }
-  if (const json::value* notices = member_of(build, "notices"); notices != nullptr && notices->is_array()) {
-    for (const json::value& notice : notices->as_array()) {
-      terminal.answer("    notice: " + std::string(notice.is_string() ? notice.as_string().c_str() : ""));
-    }
-  }
 }
 
 void show(Terminal& terminal, const json::value& image) {

@@ -7,7 +7,7 @@
 
 #include "cli/build_watch.h"
 #include "cli/command.h"
-#include "cli/record.h"
+#include "cli/image_versions.h"
 
 namespace dormouse::cli {
 namespace {
@@ -20,33 +20,12 @@ struct Options {
   bool follow = false;
 };
 
-// The version named, or the newest.
-Result<std::string> version_of(Service& service,
-                               const std::string& arn,
-                               const std::string& wanted,
-                               const os::Context& context) {
-  if (!wanted.empty()) {
-    return wanted;
-  }
-  DM_ASSIGN(const json::array versions, service.list(api_path({"microvm-images", arn, "versions"}), {}, context), "");
-  if (versions.empty()) {
-    return fail(ErrorKind::kNotFound, name_of_arn(arn) + " has no version");
-  }
-  const json::value* newest = &versions.front();
-  for (const json::value& version : versions) {
-    if (number_of(version, "createdAt") > number_of(*newest, "createdAt")) {
-      newest = &version;
-    }
-  }
-  return text_of(*newest, "imageVersion");
-}
-
 Status logs(const Options& options, Invocation& invocation) {
   const os::Context context =
       os::Context::with_timeout(options.follow ? std::chrono::hours(24) : std::chrono::hours(1));
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(const std::string arn, service.image_arn(options.image, context), "");
-  DM_ASSIGN(const std::string version, version_of(service, arn, options.version, context), "");
+  DM_ASSIGN(const std::string version, version_or_newest(service, arn, options.version, context), "");
   BuildWatch watch{invocation, service, arn, version};
   if (!invocation.options.json) {
     return watch.print_log(options.follow, context);

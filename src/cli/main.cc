@@ -46,20 +46,23 @@ int run(int argc, char** argv) {
                      invocation.options.data_directory,
                      "the daemon's data directory, for its credentials and CA (default /var/lib/dormouse)");
   program.add_option("--region", invocation.options.region, "the daemon's region (default us-east-1)");
-  program.footer(
-      "Examples:\n"
-      "  dormouse doctor\n"
-      "  dormouse image create counter examples/counter --hook ready\n"
-      "  dormouse vm run counter\n"
-      "  dormouse vm curl microvm-1f0c... /");
   add_image_commands(program, invocation);
   add_vm_commands(program, invocation);
+  add_connector_commands(program, invocation);
+  add_tag_commands(program, invocation);
   add_logs(program, invocation);
+  add_log_group_commands(program, invocation);
   add_account_commands(program, invocation);
   add_base_commands(program, invocation);
   add_doctor(program, invocation);
   add_env(program, invocation);
   add_trust(program, invocation);
+  program.footer(  // last: subcommands would inherit it
+      "Examples:\n"
+      "  dormouse doctor\n"
+      "  dormouse image create counter examples/counter --hook ready\n"
+      "  dormouse vm run counter\n"
+      "  dormouse vm curl microvm-1f0c... /");
 
   try {
     program.parse(argc, argv);

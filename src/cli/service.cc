@@ -98,6 +98,19 @@ Result<std::string> sha256_of_file(const std::filesystem::path& path) {
   return aws::to_hex(digest.finish());
 }
 
+// What a successful answer to `request` holds; {} for an empty body.
+Result<json::value> parsed_answer(const HttpAnswer& answer, std::string_view request) {
+  if (answer.body.empty()) {
+    return json::value(json::object());
+  }
+  boost::system::error_code bad;
+  json::value parsed = json::parse(answer.body, bad);
+  if (bad) {
+    return fail(ErrorKind::kInternal, fmt::format("{}: the answer is no JSON: {}", request, bad.message()));
+  }
+  return parsed;
+}
+
 std::string joined(std::string path, std::initializer_list<std::string_view> segments) {
   for (const std::string_view segment : segments) {
     path += "/" + aws::percent_encode(segment, aws::Slash::kEncode);
@@ -107,6 +120,10 @@ std::string joined(std::string path, std::initializer_list<std::string_view> seg
 
 }  // namespace
 
+std::string connectors_path(std::initializer_list<std::string_view> segments) {
+  return joined("/2026-04-04/network-connectors", segments);
+}
+std::string tags_path(std::string_view arn) { return joined("/2017-03-31/tags", {arn}); }
 std::string api_path(std::initializer_list<std::string_view> segments) { return joined("/2025-09-09", segments); }
 
 std::string extension_path(std::initializer_list<std::string_view> segments) {
@@ -164,15 +181,7 @@ Result<json::value> Service::call(std::string_view method,
   if (answer.status / 100 != 2) {
     return refusal(answer);
   }
-  if (answer.body.empty()) {
-    return json::value(json::object());
-  }
-  boost::system::error_code bad;
-  json::value parsed = json::parse(answer.body, bad);
-  if (bad) {
-    return fail(ErrorKind::kInternal, fmt::format("{} {}: the answer is no JSON: {}", method, path, bad.message()));
-  }
-  return parsed;
+  return parsed_answer(answer, fmt::format("{} {}", method, path));
 }
 
 Result<json::value> Service::logs(std::string_view operation, const json::value& body, const os::Context& context) {
@@ -189,32 +198,27 @@ Result<json::value> Service::logs(std::string_view operation, const json::value&
   if (answer.status / 100 != 2) {
     return refusal(answer);
   }
-  boost::system::error_code bad;
-  json::value parsed = json::parse(answer.body, bad);
-  if (bad) {
-    return fail(ErrorKind::kInternal, fmt::format("{}: the answer is no JSON: {}", operation, bad.message()));
-  }
-  return parsed;
+  return parsed_answer(answer, operation);
 }
 
-Result<json::array> Service::list(const std::string& path, Query query, const os::Context& context) {
+Result<json::array> Service::list(const std::string& path, Query query, const os::Context& context, const Listing& listing) {
   json::array items;
-  query.emplace_back("maxResults", "50");
+  query.emplace_back(listing.page_size, "50");
   const std::size_t token_index = query.size();
   for (std::size_t page = 0; page < kPagesMax; ++page) {
     DM_ASSIGN(const json::value answer, call("GET", path, query, nullptr, context), "");
     const json::object* const object = answer.if_object();
-    const json::value* const found = object == nullptr ? nullptr : object->if_contains("items");
+    const json::value* const found = object == nullptr ? nullptr : object->if_contains(listing.items);
     if (found == nullptr || !found->is_array()) {
-      return fail(ErrorKind::kInternal, fmt::format("GET {}: the answer has no items", path));
+      return fail(ErrorKind::kInternal, fmt::format("GET {}: the answer has no {}", path, listing.items));
     }
     items.insert(items.end(), found->as_array().begin(), found->as_array().end());
-    const json::value* const next = object->if_contains("nextToken");
+    const json::value* const next = object->if_contains(listing.next);
     if (next == nullptr || !next->is_string()) {
       return items;
     }
     query.resize(token_index);
-    query.emplace_back("nextToken", std::string(next->as_string()));
+    query.emplace_back(listing.token, std::string(next->as_string()));
   }
   return fail(ErrorKind::kInternal, fmt::format("GET {}: more than {} pages", path, kPagesMax));
 }

@@ -22,6 +22,17 @@
 
 namespace dormouse::cli {
 
+// What the members of a listing are called.
+struct Listing {
+  const char* items = "items";
+  const char* page_size = "maxResults";
+  const char* token = "nextToken";  // in the query
+  const char* next = "nextToken";   // in the answer
+};
+
+// How lambda-core lists network connectors.
+inline constexpr Listing kConnectorListing{"NetworkConnectors", "MaxItems", "Marker", "NextMarker"};
+
 // The daemon's API as this program uses it: signed requests, errors as the service words them. Not thread-safe.
 //
 // The error kind follows the status: 400 kInvalidArgument, 403 kPermissionDenied, 404 kNotFound, 409 kConflict, 402 and 429
@@ -45,8 +56,11 @@ class Service {
                                   const boost::json::value& body,
                                   const os::Context& context);
 
-  // The members `items` of all pages together.
-  Result<boost::json::array> list(const std::string& path, Query query, const os::Context& context);
+  // The items of all pages together.
+  Result<boost::json::array> list(const std::string& path,
+                                  Query query,
+                                  const os::Context& context,
+                                  const Listing& listing = {});
 
   // S3. A bucket that is there already is fine.
   Status create_bucket(const std::string& bucket, const os::Context& context);
@@ -77,6 +91,10 @@ class Service {
 
 // "/2025-09-09/microvm-images/<label>/..." with each label percent-encoded.
 std::string api_path(std::initializer_list<std::string_view> segments);
+// The same under /2026-04-04/network-connectors (lambda-core).
+std::string connectors_path(std::initializer_list<std::string_view> segments);
+// "/2017-03-31/tags/<ARN>"
+std::string tags_path(std::string_view arn);
 // The same under Dormouse's own routes (docs/reference/api-extensions.md).
 std::string extension_path(std::initializer_list<std::string_view> segments);
 

@@ -5,9 +5,10 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/connector_arn.h"
+#include "cli/logging_options.h"
 #include "cli/vm_launch.h"
 
 namespace dormouse::cli {
@@ -21,10 +22,32 @@ struct Options {
   std::string execution_role;
   int count = 1;
   std::vector<std::string> ingress;
+  std::vector<std::string> egress;
+  LoggingOptions logging;
   LaunchOptions launch;
 };
 
-Result<json::value> request_of(const Options& options, const std::string& arn, const std::string& region) {
+// The ARNs of `names`, as the member `member`; none if there are no names.
+Status put_connectors(const std::vector<std::string>& names,
+                      const char* member,
+                      json::object& request,
+                      Service& service,
+                      const os::Context& context) {
+  json::array arns;
+  for (const std::string& name : names) {
+    DM_ASSIGN(const std::string arn, connector_arn(service, name, context), "");
+    arns.push_back(json::string(arn));
+  }
+  if (!arns.empty()) {
+    request[member] = std::move(arns);
+  }
+  return {};
+}
+
+Result<json::value> request_of(const Options& options,
+                               const std::string& arn,
+                               Service& service,
+                               const os::Context& context) {
   DM_ASSIGN(json::object body, launch_members(options.launch), "");
   body["imageIdentifier"] = arn;
   if (!options.version.empty()) {
@@ -33,16 +56,9 @@ Result<json::value> request_of(const Options& options, const std::string& arn, c
   if (!options.execution_role.empty()) {
     body["executionRoleArn"] = options.execution_role;
   }
-  if (!options.ingress.empty()) {
-    json::array connectors;
-    for (const std::string& name : options.ingress) {
-      connectors.push_back(json::string(
-          name.starts_with("arn:")
-              ? name
-              : fmt::format("arn:aws:lambda:{}:aws:network-connector:aws-network-connector:{}", region, name)));
-    }
-    body["ingressNetworkConnectors"] = std::move(connectors);
-  }
+  DM_TRY(put_connectors(options.ingress, "ingressNetworkConnectors", body, service, context), "--ingress");
+  DM_TRY(put_connectors(options.egress, "egressNetworkConnectors", body, service, context), "--egress");
+  DM_TRY(apply_logging(options.logging, body), "");
   return json::value(std::move(body));
 }
 
@@ -50,7 +66,7 @@ Status run(const Options& options, Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(std::chrono::minutes(10));
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(const std::string arn, service.image_arn(options.image, context), "");
-  DM_ASSIGN(const json::value body, request_of(options, arn, service.profile().region), "");
+  DM_ASSIGN(const json::value body, request_of(options, arn, service, context), "");
   json::array microvms;
   for (int i = 0; i < options.count; ++i) {
     DM_ASSIGN(json::value microvm, service.call("POST", api_path({"microvms"}), {}, &body, context), "");
@@ -74,6 +90,13 @@ void add_vm_run(CLI::App& vm, Invocation& invocation) {
       ->add_option(
           "--ingress", options->ingress, "HTTP_INGRESS, ALL_INGRESS, SHELL_INGRESS, NO_INGRESS; may be repeated")
       ->allow_extra_args(false);
+  command
+      ->add_option("--egress",
+                   options->egress,
+                   "INTERNET_EGRESS, or a network connector's name, id or ARN; may be repeated; as the image has it if "
+                   "left out")
+      ->allow_extra_args(false);
+  add_logging_options(*command, options->logging);
   command->add_option("--execution-role", options->execution_role, "role ARN");
   command->add_option("--count", options->count, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
   command->footer("Example:\n  dormouse vm run counter --idle 300 --suspended 86400");

@@ -13,6 +13,27 @@ namespace dormouse::cli {
 
 namespace json = boost::json;
 
+namespace {
+
+// The token that the operation at the MicroVM's `route` issues.
+Result<std::string> issued(Service& service,
+                           const std::string& microvm_id,
+                           std::string_view route,
+                           const json::value& body,
+                           const os::Context& context) {
+  DM_ASSIGN(const json::value answer,
+            service.call("POST", api_path({"microvms", microvm_id, route}), {}, &body, context),
+            "");
+  const json::value* const parts = member_of(answer, "authToken");
+  std::string token = parts == nullptr ? "" : text_of(*parts, kTokenHeader);
+  if (token.empty()) {
+    return fail(ErrorKind::kInternal, "the service issued no token");
+  }
+  return token;
+}
+
+}  // namespace
+
 Result<std::string> create_token(Service& service,
                                  const std::string& microvm_id,
                                  const std::vector<int>& ports,
@@ -26,15 +47,15 @@ Result<std::string> create_token(Service& service,
     allowed.push_back(json::object{{"allPorts", json::object()}});
   }
   const json::value body = json::object{{"expirationInMinutes", minutes}, {"allowedPorts", allowed}};
-  DM_ASSIGN(const json::value answer,
-            service.call("POST", api_path({"microvms", microvm_id, "auth-token"}), {}, &body, context),
-            "");
-  const json::value* const parts = member_of(answer, "authToken");
-  std::string token = parts == nullptr ? "" : text_of(*parts, kTokenHeader);
-  if (token.empty()) {
-    return fail(ErrorKind::kInternal, "the service issued no token");
-  }
-  return token;
+  return issued(service, microvm_id, "auth-token", body, context);
+}
+
+Result<std::string> create_shell_token(Service& service,
+                                       const std::string& microvm_id,
+                                       int minutes,
+                                       const os::Context& context) {
+  const json::value body = json::object{{"expirationInMinutes", minutes}};
+  return issued(service, microvm_id, "shell-auth-token", body, context);
 }
 
 namespace {
@@ -43,12 +64,16 @@ struct Options {
   std::string id;
   std::vector<int> ports;
   int minutes = 30;
+  bool shell = false;
 };
 
 Status token(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
-  DM_ASSIGN(const std::string text, create_token(service, options.id, options.ports, options.minutes, context), "");
+  DM_ASSIGN(const std::string text,
+            options.shell ? create_shell_token(service, options.id, options.minutes, context)
+                          : create_token(service, options.id, options.ports, options.minutes, context),
+            "");
   const json::object record{{"authToken", json::object{{kTokenHeader, text}}}};
   invocation.answer(record, [&] { invocation.terminal.answer(text); });
   return {};
@@ -65,11 +90,13 @@ void add_vm_token(CLI::App& vm, Invocation& invocation) {
       ->add_option("--port", options->ports, "good for this port of the guest; may be repeated; all ports if left out")
       ->check(CLI::Range(1, 65535))
       ->allow_extra_args(false);
+  command->add_flag("--shell", options->shell, "for a shell; the MicroVM needs SHELL_INGRESS")
+      ->excludes(command->get_option("--port"));
   command->add_option("--minutes", options->minutes, "how long it is good")
       ->check(CLI::Range(1, 60))
       ->capture_default_str();
   command->footer(
-      "Example:\n  curl --cacert /var/lib/dormouse/ca.pem -H \"X-aws-proxy-auth: $(dormouse vm token "
+      "Examples:\n  dormouse vm token microvm-1f0c... --shell\n  curl --cacert /var/lib/dormouse/ca.pem -H \"X-aws-proxy-auth: $(dormouse vm token "
       "microvm-1f0c...)\" https://...");
   command->callback(
       [options, &invocation] { invocation.action = [options, &invocation] { return token(*options, invocation); }; });
