@@ -144,9 +144,8 @@ void show(Terminal& terminal, const json::value& connector) {
 Status describe(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
-  DM_ASSIGN(const json::value connector,
-            service.call("GET", connectors_path({options.name}), {}, nullptr, context),
-            "");
+  DM_ASSIGN(
+      const json::value connector, service.call("GET", connectors_path({options.name}), {}, nullptr, context), "");
   invocation.answer(connector, [&] { show(invocation.terminal, connector); });
   return {};
 }
@@ -155,9 +154,7 @@ Status describe(const Options& options, const Invocation& invocation) {
 Status update(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
-  DM_ASSIGN(const json::value before,
-            service.call("GET", connectors_path({options.name}), {}, nullptr, context),
-            "");
+  DM_ASSIGN(const json::value before, service.call("GET", connectors_path({options.name}), {}, nullptr, context), "");
   json::object request{{"ClientToken", make_uuid()}};
   const json::value* const configured = vpc_of(before);
   json::object vpc = configured == nullptr ? json::object() : configured->as_object();
@@ -175,9 +172,7 @@ Status update(const Options& options, const Invocation& invocation) {
     request["OperatorRole"] = options.role;
   }
   const json::value body(std::move(request));
-  DM_ASSIGN(const json::value connector,
-            service.call("PUT", connectors_path({options.name}), {}, &body, context),
-            "");
+  DM_ASSIGN(const json::value connector, service.call("PUT", connectors_path({options.name}), {}, &body, context), "");
   invocation.answer(connector, [&] {
     const std::string reason = text_of(connector, "LastUpdateStatusReason");
     invocation.terminal.answer(fmt::format("{}  {}{}",
@@ -193,8 +188,7 @@ Status remove(const std::vector<std::string>& names, bool wait, const Invocation
   DM_ASSIGN(Service service, invocation.connect(), "");
   json::array deleted;
   for (const std::string& name : names) {
-    DM_TRY(delete_and_wait(
-               invocation, service, connectors_path({name}), "connector " + name, "State", wait, context),
+    DM_TRY(delete_and_wait(invocation, service, connectors_path({name}), "connector " + name, "State", wait, context),
            "");
     deleted.push_back(json::string(name));
   }
@@ -232,7 +226,8 @@ void add_create(CLI::App& connector, Invocation& invocation) {
 void add_list(CLI::App& connector, Invocation& invocation) {
   CLI::App* const command = connector.add_subcommand("list", "the account's connectors, newest first");
   const auto options = std::make_shared<Options>();
-  command->add_option("--state", options->state, "only those PENDING, ACTIVE, INACTIVE, FAILED, DELETING, DELETE_FAILED");
+  command->add_option(
+      "--state", options->state, "only those PENDING, ACTIVE, INACTIVE, FAILED, DELETING, DELETE_FAILED");
   command->footer("Example:\n  dormouse connector list --json | jq -r '.connectors[].Arn'");
   command->callback(
       [options, &invocation] { invocation.action = [options, &invocation] { return list(*options, invocation); }; });

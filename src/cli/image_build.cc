@@ -48,8 +48,8 @@ Status finish_build(const BuildOptions& options,
   const std::string name = name_of_arn(arn);
   if (options.no_wait) {
     invocation.answer(accepted, [&] {
-      invocation.terminal.answer(fmt::format(
-          "{} version {} is being built; follow it with: dormouse image logs -f {}", arn, version, name));
+      invocation.terminal.answer(
+          fmt::format("{} version {} is being built; follow it with: dormouse image logs -f {}", arn, version, name));
     });
     return {};
   }

@@ -116,15 +116,11 @@ void add_content_options(CLI::App& command, ImageContent& content) {
                      "what the build, and VMs that are run without their own, may reach: INTERNET_EGRESS (the default) "
                      "or a network connector's name, id or ARN");
   command.add_option("--bucket", content.bucket, "for the artifact; made if need be")->capture_default_str();
-  command.add_flag(
-      "--all-capabilities", content.all_capabilities, "give the container all capabilities of its guest");
+  command.add_flag("--all-capabilities", content.all_capabilities, "give the container all capabilities of its guest");
   add_logging_options(command, content.logging);
 }
 
-Status apply_content(const ImageContent& content,
-                     json::object& request,
-                     Service& service,
-                     const os::Context& context) {
+Status apply_content(const ImageContent& content, json::object& request, Service& service, const os::Context& context) {
   if (!content.base.empty()) {
     request["baseImageArn"] =
         content.base.starts_with("arn:")
@@ -132,9 +128,8 @@ Status apply_content(const ImageContent& content,
             : fmt::format("arn:aws:lambda:{}:aws:microvm-image:{}", service.profile().region, content.base);
     request.erase("baseImageVersion");  // that of another base
   }
-  const std::pair<const char*, const std::string&> texts[] = {{"baseImageVersion", content.base_version},
-                                                              {"buildRoleArn", content.role},
-                                                              {"description", content.description}};
+  const std::pair<const char*, const std::string&> texts[] = {
+      {"baseImageVersion", content.base_version}, {"buildRoleArn", content.role}, {"description", content.description}};
   for (const auto& [member, text] : texts) {
     if (!text.empty()) {
       request[member] = text;

@@ -63,14 +63,12 @@ Status update(const Options& options, Invocation& invocation) {
   json::object request = members_kept(newest, options.reset);
   DM_TRY(apply_content(options.content, request, service, context), "");
   if (!options.content.path.empty()) {
-    DM_ASSIGN(const std::string uri,
-              upload_content(options.content, name_of_arn(arn), invocation, service, context),
-              "");
+    DM_ASSIGN(
+        const std::string uri, upload_content(options.content, name_of_arn(arn), invocation, service, context), "");
     request["codeArtifact"] = json::object{{"uri", uri}};
   }
   const json::value body(std::move(request));
-  DM_ASSIGN(
-      const json::value accepted, service.call("PUT", api_path({"microvm-images", arn}), {}, &body, context), "");
+  DM_ASSIGN(const json::value accepted, service.call("PUT", api_path({"microvm-images", arn}), {}, &body, context), "");
   return finish_build(options.build, accepted, started, invocation, service, context);
 }
 
@@ -81,9 +79,10 @@ void add_image_update(CLI::App& image, Invocation& invocation) {
       image.add_subcommand("update", "build a new version of an image; the old one serves until it is ready");
   const auto options = std::make_shared<Options>();
   command->add_option("IMAGE", options->image, "name or ARN")->required();
-  command->add_option("PATH",
-                      options->content.path,
-                      "build context: a directory with a Dockerfile, or a zip of one; the newest version's if left out");
+  command->add_option(
+      "PATH",
+      options->content.path,
+      "build context: a directory with a Dockerfile, or a zip of one; the newest version's if left out");
   add_content_options(*command, options->content);
   command->add_flag("--reset", options->reset, "what is not named: the defaults, not as in the newest version");
   add_build_options(*command, options->build);

@@ -87,10 +87,9 @@ Status describe(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(const std::string arn, service.image_arn(options.image, context), "");
-  DM_ASSIGN(
-      const json::value version,
-      service.call("GET", api_path({"microvm-images", arn, "versions", options.version}), {}, nullptr, context),
-      "");
+  DM_ASSIGN(const json::value version,
+            service.call("GET", api_path({"microvm-images", arn, "versions", options.version}), {}, nullptr, context),
+            "");
   invocation.answer(version, [&] { show(invocation.terminal, version); });
   return {};
 }
@@ -100,10 +99,9 @@ Status set_status(const Options& options, const char* status, const Invocation& 
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(const std::string arn, service.image_arn(options.image, context), "");
   const json::value body = json::object{{"status", status}};
-  DM_ASSIGN(
-      const json::value version,
-      service.call("PATCH", api_path({"microvm-images", arn, "versions", options.version}), {}, &body, context),
-      "");
+  DM_ASSIGN(const json::value version,
+            service.call("PATCH", api_path({"microvm-images", arn, "versions", options.version}), {}, &body, context),
+            "");
   invocation.answer(version, [&] {
     invocation.terminal.answer(
         fmt::format("{} version {} is {}", arn, text_of(version, "imageVersion"), text_of(version, "status")));

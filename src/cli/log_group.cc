@@ -25,11 +25,8 @@ struct Options {
 };
 
 // The members `items` of all pages of a Describe operation.
-Result<json::array> all_of(Service& service,
-                           std::string_view operation,
-                           json::object request,
-                           const char* items,
-                           const os::Context& context) {
+Result<json::array> all_of(
+    Service& service, std::string_view operation, json::object request, const char* items, const os::Context& context) {
   json::array all;
   for (;;) {
     const json::value body(request);

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/image_versions.h"
 #include "cli/log_time.h"
 #include "cli/record.h"
 
@@ -50,9 +51,9 @@ Result<Place> place_of_vm(Service& service, const std::string& id, const os::Con
 // The group of the newest version's `logging`, or the default one.
 Result<Place> place_of_image(Service& service, const std::string& name, const os::Context& context) {
   DM_ASSIGN(const std::string arn, service.image_arn(name, context), "");
-  DM_ASSIGN(const json::value image, service.call("GET", api_path({"microvm-images", arn}), {}, nullptr, context), "");
+  DM_ASSIGN(const json::value version, newest_version(service, arn, context), "");
   Place place{"/aws/lambda-microvms/" + name_of_arn(arn), ""};
-  const json::value* const logging = member_of(image, "logging");
+  const json::value* const logging = member_of(version, "logging");
   const json::value* const chosen = logging == nullptr ? nullptr : member_of(*logging, "cloudWatch");
   if (chosen != nullptr && !text_of(*chosen, "logGroup").empty()) {
     place.group = text_of(*chosen, "logGroup");

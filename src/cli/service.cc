@@ -201,7 +201,10 @@ Result<json::value> Service::logs(std::string_view operation, const json::value&
   return parsed_answer(answer, operation);
 }
 
-Result<json::array> Service::list(const std::string& path, Query query, const os::Context& context, const Listing& listing) {
+Result<json::array> Service::list(const std::string& path,
+                                  Query query,
+                                  const os::Context& context,
+                                  const Listing& listing) {
   json::array items;
   query.emplace_back(listing.page_size, "50");
   const std::size_t token_index = query.size();

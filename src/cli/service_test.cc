@@ -169,6 +169,23 @@ TEST(ServiceTest, ListFollowsThePagesThoughOneIsEmpty) {
   EXPECT_THAT(server.requests().at(1), HasSubstr("/x?imageIdentifier=i&maxResults=50&nextToken=a%3D "));
 }
 
+TEST(ServiceTest, ConnectorsAreListedByTheirOwnMembers) {
+  ScriptedServer server({answer(200, R"({"NetworkConnectors":[{"Id":"nc-1"}],"NextMarker":"m"})"),
+                         answer(200, R"({"NetworkConnectors":[{"Id":"nc-2"}]})")});
+  const auto items = service_at(server.port()).list(connectors_path({}), {}, soon(), kConnectorListing);
+  ASSERT_TRUE(items) << items.error().message();
+  EXPECT_EQ(json::serialize(*items), R"([{"Id":"nc-1"},{"Id":"nc-2"}])");
+  EXPECT_THAT(server.requests().at(1), HasSubstr("GET /2026-04-04/network-connectors?MaxItems=50&Marker=m "));
+}
+
+TEST(ServiceTest, OperationOfLogsMayAnswerNothing) {
+  ScriptedServer server({answer(200, "")});
+  const auto done = service_at(server.port()).logs("CreateLogGroup", json::object{{"logGroupName", "g"}}, soon());
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(json::serialize(*done), "{}");
+  EXPECT_THAT(server.requests().at(0), HasSubstr("X-Amz-Target: Logs_20140328.CreateLogGroup"));
+}
+
 TEST(ServiceTest, ImageThatIsNotThereIsReportedWithThoseThatAre) {
   ScriptedServer server(
       {answer(200, R"({"items":[{"name":"one","imageArn":"arn:1"},{"name":"two","imageArn":"arn:2"}]})")});

@@ -85,7 +85,7 @@ Status remove(const Options& options, const Invocation& invocation) {
 struct Verb {
   const char* name;
   const char* about;
-  const char* tags;        // what follows the resource, or nullptr
+  const char* tags;  // what follows the resource, or nullptr
   const char* tags_about;
   const char* example;
   Status (*run)(const Options&, const Invocation&);

@@ -96,7 +96,8 @@ void add_vm_token(CLI::App& vm, Invocation& invocation) {
       ->check(CLI::Range(1, 60))
       ->capture_default_str();
   command->footer(
-      "Examples:\n  dormouse vm token microvm-1f0c... --shell\n  curl --cacert /var/lib/dormouse/ca.pem -H \"X-aws-proxy-auth: $(dormouse vm token "
+      "Examples:\n  dormouse vm token microvm-1f0c... --shell\n  curl --cacert /var/lib/dormouse/ca.pem -H "
+      "\"X-aws-proxy-auth: $(dormouse vm token "
       "microvm-1f0c...)\" https://...");
   command->callback(
       [options, &invocation] { invocation.action = [options, &invocation] { return token(*options, invocation); }; });

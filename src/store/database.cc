@@ -20,8 +20,27 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& path) {
   }
   DM_TRY(writer->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"), path.native());
   DM_TRY(migrate(*writer), path.native());
-  DM_ASSIGN(auto reader, SqliteConnection::open(path, SqliteConnection::Mode::kReadOnly), "");
-  return std::unique_ptr<Database>(new Database(std::move(writer), std::move(reader)));
+  std::vector<std::unique_ptr<SqliteConnection>> readers(kReaders);
+  for (std::unique_ptr<SqliteConnection>& reader : readers) {
+    DM_ASSIGN(reader, SqliteConnection::open(path, SqliteConnection::Mode::kReadOnly), "");
+  }
+  return std::unique_ptr<Database>(new Database(std::move(writer), std::move(readers)));
+}
+
+std::unique_ptr<SqliteConnection> Database::take_reader() const {
+  std::unique_lock lock(readers_mutex_);
+  reader_returned_.wait(lock, [this] { return !readers_.empty(); });
+  std::unique_ptr<SqliteConnection> reader = std::move(readers_.back());  // the last one used: its caches are warm
+  readers_.pop_back();
+  return reader;
+}
+
+void Database::return_reader(std::unique_ptr<SqliteConnection> reader) const {
+  {
+    const std::lock_guard lock(readers_mutex_);
+    readers_.push_back(std::move(reader));
+  }
+  reader_returned_.notify_one();
 }
 
 }  // namespace dormouse::store

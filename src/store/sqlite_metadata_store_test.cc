@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <latch>
 #include <string>
 #include <thread>
 #include <vector>
@@ -444,6 +446,24 @@ TEST_F(SqliteMetadataStoreTest, LookupsUseIndexes) {
       EXPECT_EQ(step.find("TEMP B-TREE"), std::string::npos) << sql << "\n" << step;
     }
   }
+}
+
+// Each read but the last waits inside of itself for the last one: with fewer connections none would end.
+TEST_F(SqliteMetadataStoreTest, ReadsDoNotWaitForEachOther) {
+  std::latch all_read(Database::kReaders);
+  std::vector<std::jthread> threads;
+  std::atomic<std::size_t> done{0};
+  for (std::size_t i = 0; i < Database::kReaders; ++i) {
+    threads.emplace_back([&] {
+      const Status read = database->read([&](SqliteConnection& connection) -> Status {
+        all_read.arrive_and_wait();
+        return connection.execute("SELECT count(*) FROM images");
+      });
+      done += read ? 1U : 0U;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(done, Database::kReaders);
 }
 
 TEST_F(SqliteMetadataStoreTest, ManyThreadsReadWhatTheyWrote) {
