@@ -25,6 +25,7 @@
 #include "cli/terminal.h"
 #include "managed_base/managed_base.h"
 #include "os/command.h"
+#include "os/cpu_groups.h"
 #include "os/file.h"
 #include "vmm/acceleration.h"
 
@@ -300,6 +301,20 @@ Check check_cgroups() {
   return check;
 }
 
+Check check_shares() {
+  Check check{.name = "processor shares", .verdict = Verdict::kGood, .found = "", .remedy = ""};
+  const auto groups = os::CpuGroups::open();
+  if (groups) {
+    check.found = fmt::format("by a MicroVM's size, through {}", os::to_string(groups->version()));
+  } else {
+    check.verdict = Verdict::kNote;
+    check.found = "none by size: " + groups.error().message();
+    check.remedy =
+        "all virtual processors weigh the same; a control group with the cpu controller that root may write to";
+  }
+  return check;
+}
+
 Check check_base() {
   Check check{.name = "managed base",
               .verdict = Verdict::kNote,
@@ -327,6 +342,7 @@ std::vector<Check> all_checks(const Profile& profile, const os::Context& context
   checks.push_back(check_memory());
   checks.push_back(check_overlay());
   checks.push_back(check_cgroups());
+  checks.push_back(check_shares());
   checks.push_back(check_acceleration(context));
   checks.push_back(check_base());
   checks.push_back(check_engine(profile));

@@ -33,6 +33,7 @@ Check check_memory();
 Check check_acceleration(const os::Context& context);
 Check check_overlay();
 Check check_cgroups();
+Check check_shares();  // of the processors among VMs of several sizes
 Check check_base();
 Check check_engine(const Profile& profile);
 Check check_daemon(const Profile& profile, const os::Context& context);

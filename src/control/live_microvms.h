@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -64,6 +65,10 @@ class LiveMicrovms {
       }
     }
     return found;
+  }
+  bool some_may_free_memory() const {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(by_id_, [](const auto& entry) { return entry.second->may_free_memory(); });
   }
   void clear() {
     std::unordered_map<std::string, std::shared_ptr<MicrovmTask>> tasks;

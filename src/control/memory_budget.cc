@@ -66,12 +66,7 @@ Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
       if (going_on.error().kind() == ErrorKind::kCancelled) {
         return tl::unexpected(going_on.error());
       }
-      return fail(
-          ErrorKind::kResourceExhausted,
-          fmt::format("VMs use {} MiB of the {} MiB that --memory-budget allows, and none of them is idle and woken "
-                      "by requests: suspend or terminate some",
-                      now.bytes >> 20U,
-                      *limit_bytes_ >> 20U));
+      return fail(ErrorKind::kResourceExhausted, sentence(now));
     }
     if (woken) {
       eventfd_t value = 0;
@@ -80,6 +75,25 @@ Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
       falling_asleep_ = 0;  // what was asked for may have come to nothing
     }
   }
+}
+
+std::optional<std::string> MemoryBudget::no_room(std::uint64_t vms) const {
+  if (!limit_bytes_) {
+    return std::nullopt;
+  }
+  const std::lock_guard lock(mutex_);
+  const Use now = use();
+  const std::uint64_t ahead = waiting_.size();  // who waits comes first
+  const bool fits = now.bytes + (ahead + vms) * now.expected <= *limit_bytes_;
+  return fits || falling_asleep_ > 0 || some_may_free_() ? std::nullopt : std::optional(sentence(now));
+}
+
+std::string MemoryBudget::sentence(const Use& now) const {
+  return fmt::format(
+      "VMs use {} MiB of the {} MiB that --memory-budget allows, and none of them is idle and woken "
+      "by requests: suspend or terminate some",
+      now.bytes >> 20U,
+      *limit_bytes_ >> 20U);
 }
 
 void MemoryBudget::freed() {

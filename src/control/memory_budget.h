@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -34,8 +35,12 @@ class MemoryBudget {
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
   // `put_one_to_sleep` begins to suspend the least recently used VM that may sleep, and returns at once; false: there is none.
-  // To be set before the first call of anything else.
-  void on_shortage(std::function<bool()> put_one_to_sleep) { put_one_to_sleep_ = std::move(put_one_to_sleep); }
+  // `some_may_free`: whether some VM is on its way to give its memory back, or may be once nobody uses it. To be set before the first call of anything
+  // else.
+  void on_shortage(std::function<bool()> put_one_to_sleep, std::function<bool()> some_may_free) {
+    put_one_to_sleep_ = std::move(put_one_to_sleep);
+    some_may_free_ = std::move(some_may_free);
+  }
 
   // Held until the memory of what was started is in use.
   using Room = std::shared_ptr<void>;
@@ -43,6 +48,10 @@ class MemoryBudget {
   // Waits until there is room for one more VM, making some. kResourceExhausted when none came up in the context's time, with
   // what is used and what is allowed.
   Result<Room> take(const os::Context& context);
+
+  // Before a launch is accepted: why take() would not find room for `vms` more, as far as can be told without waiting, in the
+  // words that take() has. Nothing: there is room, or some may come.
+  std::optional<std::string> no_room(std::uint64_t vms) const;
 
   // A VM sleeps or has ended, or a room was given back: who waits looks again.
   void freed();
@@ -58,12 +67,14 @@ class MemoryBudget {
   Use use() const;                                                       // under mutex_
   bool make_room(std::uint64_t excess_bytes, std::uint64_t bytes_each);  // under mutex_
   void wake_waiting() const;                                             // under mutex_
+  std::string sentence(const Use& now) const;
 
   host::Host& host_;
   const std::optional<std::uint64_t> limit_bytes_;
   std::function<bool()> put_one_to_sleep_;
+  std::function<bool()> some_may_free_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::uint64_t promised_bytes_ = 0;    // guarded by mutex_, as is everything below
   std::list<const UniqueFd*> waiting_;  // eventfds of those in take()
   std::uint64_t falling_asleep_ = 0;    // suspensions that were asked for, and not seen to free anything yet

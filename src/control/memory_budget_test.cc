@@ -39,7 +39,7 @@ TEST(MemoryBudgetTest, RoomIsAlwaysThereWithoutALimit) {
 TEST(MemoryBudgetTest, RoomIsPromisedOnceUntilItIsGivenBack) {
   FakeHost host;
   MemoryBudget budget(host, 2 * MemoryBudget::kExpectedBytes);
-  budget.on_shortage([] { return false; });
+  budget.on_shortage([] { return false; }, [] { return false; });
   auto first = budget.take(soon());
   auto second = budget.take(soon());
   ASSERT_TRUE(first && second);
@@ -59,7 +59,7 @@ TEST(MemoryBudgetTest, OneMoreIsExpectedToNeedWhatTheOthersDo) {
   host.put("b", true);
   host.set_private_bytes(100 * kMiB);
   MemoryBudget tight(host, 299 * kMiB);
-  tight.on_shortage([] { return false; });
+  tight.on_shortage([] { return false; }, [] { return false; });
   EXPECT_FALSE(tight.take(soon()));
   MemoryBudget enough(host, 300 * kMiB);
   EXPECT_TRUE(enough.take(soon()));
@@ -71,12 +71,14 @@ TEST(MemoryBudgetTest, WhoWaitsGetsTheRoomOfAVmThatFellAsleep) {
   host.set_private_bytes(100 * kMiB);
   MemoryBudget budget(host, 150 * kMiB);
   std::promise<void> asked;
-  budget.on_shortage([&, first = true]() mutable {
-    if (first) {
-      asked.set_value();
-    }
-    return std::exchange(first, false);
-  });
+  budget.on_shortage(
+      [&, first = true]() mutable {
+        if (first) {
+          asked.set_value();
+        }
+        return std::exchange(first, false);
+      },
+      [] { return false; });
   auto taken = std::async(std::launch::async, [&] { return budget.take(patient()); });
   asked.get_future().wait();
   ASSERT_TRUE(host.suspend("a", patient()));
@@ -92,10 +94,12 @@ TEST(MemoryBudgetTest, AsManyAreAskedAsWhatIsTooMuchWouldNeed) {
   host.set_private_bytes(100 * kMiB);
   MemoryBudget budget(host, 250 * kMiB);
   int asked = 0;
-  budget.on_shortage([&] {
-    ++asked;
-    return true;
-  });
+  budget.on_shortage(
+      [&] {
+        ++asked;
+        return true;
+      },
+      [] { return true; });
   budget.relieve();  // 500 MiB: three of them
   EXPECT_EQ(asked, 3);
 }
@@ -105,12 +109,30 @@ TEST(MemoryBudgetTest, CancellationEndsTheWait) {
   host.put("a", true);
   host.set_private_bytes(100 * kMiB);
   MemoryBudget budget(host, 50 * kMiB);
-  budget.on_shortage([] { return false; });
+  budget.on_shortage([] { return false; }, [] { return false; });
   const os::Cancellation cancellation;
   cancellation.cancel();
   const auto taken = budget.take(os::Context(cancellation, std::chrono::steady_clock::now() + seconds(30)));
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().kind(), ErrorKind::kCancelled);
+}
+
+TEST(MemoryBudgetTest, NoRoomIsSaidAtOnceWhereNoneMayCome) {
+  FakeHost host;
+  host.put("a", true);
+  host.set_private_bytes(100 * kMiB);
+  bool may_come = false;
+  MemoryBudget budget(host, 250 * kMiB);
+  budget.on_shortage([] { return false; }, [&] { return may_come; });
+  EXPECT_EQ(budget.no_room(1), std::nullopt);
+  EXPECT_EQ(
+      budget.no_room(2).value_or(""),
+      "VMs use 100 MiB of the 250 MiB that --memory-budget allows, and none of them is idle and woken by requests: "
+      "suspend or terminate some");
+  may_come = true;
+  EXPECT_EQ(budget.no_room(2), std::nullopt);
+  MemoryBudget unlimited(host, std::nullopt);
+  EXPECT_EQ(unlimited.no_room(1000), std::nullopt);
 }
 
 class MemoryShortageTest : public testing::Test {
@@ -152,6 +174,18 @@ TEST_F(MemoryShortageTest, LaunchPutsTheLeastRecentlyUsedVmToSleep) {
   EXPECT_TRUE(reaches(second, MicrovmState::kSuspended));
   EXPECT_EQ(fixture.get(first).state, MicrovmState::kRunning);
   EXPECT_EQ(fixture.get(third).state, MicrovmState::kRunning);
+}
+
+TEST_F(MemoryShortageTest, LaunchIsRefusedBeforeTheHostRunsShort) {
+  run(false);
+  run(false);
+  const auto refused = fixture.microvms->run(kAccount, fixture.run_request(), "digest");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ServiceErrorKind::kInsufficientCapacity);
+  EXPECT_EQ(
+      refused.error().message,
+      "No MicroVM can be launched now: VMs use 200 MiB of the 250 MiB that --memory-budget allows, and none of them "
+      "is idle and woken by requests: suspend or terminate some");
 }
 
 TEST_F(MemoryShortageTest, RequestsWakeMoreVmsThanFitByTurns) {

@@ -15,6 +15,7 @@
 #include "control/memory_budget.h"
 #include "control/microvm_effects.h"
 #include "control/microvms.h"
+#include "control/policies.h"
 #include "control/serial_queue.h"
 #include "control/timers.h"
 #include "control/world.h"
@@ -62,6 +63,10 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   // For how long nobody has used the VM, if it may be put to sleep for the memory it has: it runs, nothing is under way, and
   // the next request wakes it.
   std::optional<SteadyTime::duration> unused_for() const;
+  bool may_free_memory() const {
+    const std::lock_guard lock(published_mutex_);
+    return control::may_free_memory(published_);
+  }
   void yield();  // goes to sleep, unless it is used again by then
   // Saves the VM's state at the host, once it is RUNNING or SUSPENDED and nothing else is under way. `done` is called once,
   // from any thread, unless the daemon stops. Refused, without a call, of a VM that has none to save.

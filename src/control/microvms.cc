@@ -73,13 +73,14 @@ Microvms::Implementation::Implementation(World& the_world, Images& the_images)
                     world.logs->close(record.microvm_id);
                   }
                 }} {
-  memory_.on_shortage([this] {
+  const auto put_one_to_sleep = [this] {
     const auto task = live->least_recently_used();
     if (task) {
       task->yield();
     }
     return task != nullptr;
-  });
+  };
+  memory_.on_shortage(put_one_to_sleep, [this] { return live->some_may_free_memory(); });
   world.host.on_exit([weak = std::weak_ptr(live)](const std::string& microvm_id, const host::VmExit& exit) {
     if (const auto tasks = weak.lock()) {
       if (const auto task = tasks->find(microvm_id)) {
@@ -118,11 +119,14 @@ Answer<std::optional<Microvm>> Microvms::Implementation::replay(const std::strin
   return answer_of(decode_microvm_answer((*token)->document), "read a client token");
 }
 
-Answer<void> Microvms::Implementation::check_capacity(const host::MachineSize& size) const {
+Answer<void> Microvms::Implementation::check_capacity(const host::MachineSize& size, int vms) const {
   if (const auto reason = world.host.cannot_hold(size)) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, *reason);
   }
   if (const auto reason = world.host.not_ready()) {
+    return refuse(ServiceErrorKind::kInsufficientCapacity, fmt::format("No MicroVM can be launched now: {}", *reason));
+  }
+  if (const auto reason = memory_.no_room(static_cast<std::uint64_t>(vms))) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, fmt::format("No MicroVM can be launched now: {}", *reason));
   }
   return {};
@@ -220,7 +224,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   if (!record) {
     return record;
   }
-  if (const auto checked = check_capacity(size_of(version->specification)); !checked) {
+  if (const auto checked = check_capacity(size_of(version->specification), 1); !checked) {
     return tl::unexpected(checked.error());
   }
 

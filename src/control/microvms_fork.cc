@@ -29,7 +29,8 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
   if (!image) {
     return tl::unexpected(image.error());
   }
-  if (const auto checked = check_capacity(peak_size(source.memory_mib).value_or(host::MachineSize{})); !checked) {
+  if (const auto checked = check_capacity(peak_size(source.memory_mib).value_or(host::MachineSize{}), request.count);
+      !checked) {
     return tl::unexpected(checked.error());
   }
   std::vector<Child> children;

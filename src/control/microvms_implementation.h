@@ -56,7 +56,7 @@ class Microvms::Implementation {
     std::shared_ptr<MicrovmTask> task;
     LaunchJob job;
   };
-  Answer<void> check_capacity(const host::MachineSize& size) const;
+  Answer<void> check_capacity(const host::MachineSize& size, int vms) const;
   // A record with names of its own and the defaults for the rest.
   Microvm new_vm(const std::string& account, const std::string& image_arn, const std::string& version) const;
   Answer<void> admit(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const;

@@ -50,6 +50,18 @@ bool resumes_on_request(const Microvm& microvm) {
   return microvm.idle_policy && microvm.idle_policy->auto_resume_enabled;
 }
 
+bool may_free_memory(const Microvm& microvm) {
+  switch (microvm.state) {
+    case MicrovmState::kSuspending:
+    case MicrovmState::kTerminating: return true;
+    case MicrovmState::kPending:
+    case MicrovmState::kRunning: return resumes_on_request(microvm);
+    case MicrovmState::kSuspended:
+    case MicrovmState::kTerminated: return false;
+  }
+  return false;
+}
+
 bool ends_on_suspend(const Microvm& microvm) {
   return microvm.idle_policy && microvm.idle_policy->suspended_duration_seconds == 0;
 }

@@ -24,6 +24,9 @@ Due due(const Microvm& microvm, WallTime now, SteadyTime::duration idle_for);
 
 // Whether a request to the sleeping VM wakes it.
 bool resumes_on_request(const Microvm& microvm);
+// Whether the memory that it has, or is about to have, may be had by others before somebody asks for its end: it is going, or
+// may be put to sleep once nobody uses it.
+bool may_free_memory(const Microvm& microvm);
 // Whether a suspension ends the VM instead (suspendedDurationSeconds 0).
 bool ends_on_suspend(const Microvm& microvm);
 

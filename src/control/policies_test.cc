@@ -3,6 +3,7 @@
 #include "control/policies.h"
 
 #include <chrono>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -34,6 +35,20 @@ TEST(PoliciesTest, IdleIsDueAtItsSecondAndNotBefore) {
   EXPECT_EQ(before.action, DueAction::kNothing);
   EXPECT_EQ(before.look_again_in, seconds(1));
   EXPECT_EQ(due(record, kStart, seconds(60)).action, DueAction::kSuspendIdle);
+}
+
+TEST(PoliciesTest, MemoryMayComeBackFromWhatGoesOrMaySleep) {
+  for (const auto& [state, wakes, stays] : {std::tuple(MicrovmState::kPending, true, false),
+                                           std::tuple(MicrovmState::kRunning, true, false),
+                                           std::tuple(MicrovmState::kSuspending, true, true),
+                                           std::tuple(MicrovmState::kSuspended, false, false),
+                                           std::tuple(MicrovmState::kTerminating, true, true),
+                                           std::tuple(MicrovmState::kTerminated, false, false)}) {
+    Microvm record = microvm(state);
+    EXPECT_EQ(may_free_memory(record), wakes) << to_string(state);
+    record.idle_policy->auto_resume_enabled = false;
+    EXPECT_EQ(may_free_memory(record), stays) << to_string(state);
+  }
 }
 
 TEST(PoliciesTest, SleepIsMeasuredFromTheSuspension) {

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kEntropyBytes = 64;
 constexpr std::chrono::seconds kBootAttempt{2};
+// Of a processor: a guest sees its peak, four times its baseline (specification section 6.2), and the baseline is its share.
+constexpr unsigned kThousandthsEachVcpu = 250;
 
 Result<std::string> fresh_entropy() {
   std::string bytes(kEntropyBytes, '\0');
@@ -46,7 +48,23 @@ Guest::Guest(GuestSupport& support, std::string name, std::shared_ptr<const netw
         return name_space->connect(network::kAgentPort, context);
       }) {}
 
-Guest::~Guest() { support_.egress.remove(name_); }
+Guest::~Guest() {
+  support_.egress.remove(name_);
+  if (support_.cpu_groups) {
+    support_.cpu_groups->remove(name_);
+  }
+}
+
+void Guest::give_share(std::uint32_t vcpus) {
+  if (!support_.cpu_groups) {
+    return;
+  }
+  const Status placed = support_.cpu_groups->place(name_, vmm_->process().pid(), vcpus * kThousandthsEachVcpu);
+  if (!placed) {
+    log::warning("a VM has no share of the processors by its size",
+                 {{"vm", name_}, {"error", placed.error().message()}});
+  }
+}
 
 Status Guest::open_egress(network::Egress egress) {
   DM_ASSIGN(network::Namespace::Listeners listeners, namespace_->listen(), "");
@@ -70,6 +88,7 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   start.name = request.name;
   start.data_directory = support.data_directory;
   start.directory = std::move(request.directory);
+  const std::uint32_t vcpus = request.model.vcpus;
   start.model = std::move(request.model);
   start.memory = std::move(request.memory);
   start.shared = request.shared_memory;
@@ -80,6 +99,7 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   start.boot = std::move(request.boot);
   DM_ASSIGN(
       guest->vmm_, context.trace().step("start_qemu", [&] { return vmm::Vmm::start(std::move(start), context); }), "");
+  guest->give_share(vcpus);
   return guest;
 }
 

@@ -16,6 +16,7 @@
 #include "network/egress_server.h"
 #include "network/namespace.h"
 #include "os/context.h"
+#include "os/cpu_groups.h"
 #include "vmm/vmm.h"
 
 namespace dormouse::host {
@@ -25,6 +26,8 @@ struct GuestSupport {
   std::string launcher;  // dormouse-vmm-launch
   std::filesystem::path data_directory;
   network::EgressServer& egress;
+  // Shares of the host's processors by the size of the guest. None: all virtual processors weigh the same.
+  std::optional<os::CpuGroups> cpu_groups = std::nullopt;
 };
 
 struct GuestRequest {
@@ -94,6 +97,7 @@ class Guest {
  private:
   Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space);
   Status open_egress(network::Egress egress);
+  void give_share(std::uint32_t vcpus);
 
   GuestSupport& support_;
   const std::string name_;

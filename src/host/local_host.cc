@@ -106,6 +106,12 @@ LocalHost::LocalHost(LocalHostOptions options,
       templates_(bases_),
       guest_support_{launcher_of(options_), options_.data_directory, *egress_},
       not_ready_("the daemon is starting") {
+  if (auto groups = os::CpuGroups::open()) {
+    guest_support_.cpu_groups = *std::move(groups);
+  } else {
+    log::warning("VMs have no shares of the processors by their sizes: all virtual processors weigh the same",
+                 {{"reason", groups.error().message()}});
+  }
   watcher_ = std::make_unique<Watcher>(
       [this](const std::string& id, const VmExit& exit) {
         if (exit_handler_) {
