@@ -39,11 +39,11 @@ TEST(PoliciesTest, IdleIsDueAtItsSecondAndNotBefore) {
 
 TEST(PoliciesTest, MemoryMayComeBackFromWhatGoesOrMaySleep) {
   for (const auto& [state, wakes, stays] : {std::tuple(MicrovmState::kPending, true, false),
-                                           std::tuple(MicrovmState::kRunning, true, false),
-                                           std::tuple(MicrovmState::kSuspending, true, true),
-                                           std::tuple(MicrovmState::kSuspended, false, false),
-                                           std::tuple(MicrovmState::kTerminating, true, true),
-                                           std::tuple(MicrovmState::kTerminated, false, false)}) {
+                                            std::tuple(MicrovmState::kRunning, true, false),
+                                            std::tuple(MicrovmState::kSuspending, true, true),
+                                            std::tuple(MicrovmState::kSuspended, false, false),
+                                            std::tuple(MicrovmState::kTerminating, true, true),
+                                            std::tuple(MicrovmState::kTerminated, false, false)}) {
     Microvm record = microvm(state);
     EXPECT_EQ(may_free_memory(record), wakes) << to_string(state);
     record.idle_policy->auto_resume_enabled = false;
