@@ -38,6 +38,14 @@ Result<json::object> Qmp::execute(std::string_view command,
                                   json::object arguments,
                                   const os::Context& context,
                                   int descriptor) {
+  DM_ASSIGN(json::value answer, execute_any(command, std::move(arguments), context, descriptor), "");
+  return answer.is_object() ? std::move(answer.get_object()) : json::object();
+}
+
+Result<json::value> Qmp::execute_any(std::string_view command,
+                                     json::object arguments,
+                                     const os::Context& context,
+                                     int descriptor) {
   const std::string doing = "QMP " + std::string(command);
   json::object message;
   message["execute"] = command;
@@ -75,7 +83,7 @@ Result<json::object> Qmp::execute(std::string_view command,
       return fail(ErrorKind::kInternal,
                   doing + ": " + (text_of && text_of->is_string() ? std::string(text_of->get_string()) : "refused"));
     } else if (json::value* const result = answer.if_contains("return")) {
-      return result->is_object() ? std::move(result->get_object()) : json::object();
+      return std::move(*result);
     } else {
       return fail(ErrorKind::kInternal, doing + ": answer not of the expected form");
     }

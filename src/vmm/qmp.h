@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -43,6 +44,11 @@ class Qmp {
   Result<boost::json::object> execute(std::string_view command, const os::Context& context) {
     return execute(command, boost::json::object(), context);
   }
+  // The same of a command whose answer need not be an object.
+  Result<boost::json::value> execute_any(std::string_view command,
+                                         boost::json::object arguments,
+                                         const os::Context& context,
+                                         int descriptor = -1);
 
   // The next event, waiting for it if there is none yet.
   Result<Event> next_event(const os::Context& context);

@@ -81,6 +81,15 @@ TEST(QmpTest, AnEventBetweenCommandAndAnswerIsKept) {
   EXPECT_EQ(event->name, "STOP");
 }
 
+TEST(QmpTest, AnAnswerThatIsNoObjectIsTakenByWhoExpectsOne) {
+  ScriptedPeer peer({kGreeting, kDone, "{\"return\": \"* CPU #0: thread_id=7\"}\r\n"});
+  auto qmp = Qmp::connect(peer.path(), soon());
+  ASSERT_TRUE(qmp);
+  const auto answer = qmp->execute_any("human-monitor-command", {{"command-line", "info cpus"}}, soon());
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(*answer, "* CPU #0: thread_id=7");
+}
+
 TEST(QmpTest, ARefusalCarriesTheCommandAndQemusText) {
   ScriptedPeer peer({kGreeting, kDone, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such thing\"}}\r\n"});
   auto qmp = Qmp::connect(peer.path(), soon());

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
@@ -273,6 +274,14 @@ Result<std::string> Vmm::version(const os::Context& context) {
   } catch (const std::exception& error) {
     return fail(ErrorKind::kInternal, std::string("ask QEMU for its version: ") + error.what());
   }
+}
+
+Result<std::string> Vmm::ask_monitor(std::string_view command, const os::Context& context) {
+  const std::lock_guard lock(mutex_);
+  DM_ASSIGN(const json::value answer,
+            qmp_.execute_any("human-monitor-command", {{"command-line", command}}, context),
+            std::string(command));
+  return answer.is_string() ? std::string(answer.get_string()) : json::serialize(answer);
 }
 
 Status Vmm::stop(const os::Context& context) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -76,7 +77,9 @@ class Vmm {
   Status run(const os::Context& context);  // QMP cont
   Result<bool> is_running(const os::Context& context);
   Result<std::string> version(const os::Context& context);  // of QEMU: "7.2.22"
-  Status stop(const os::Context& context);                  // QMP stop: vCPUs stand still, disks are flushed
+  // What QEMU's human monitor answers, e.g. to "info cpus". For diagnosis: the text has no fixed form.
+  Result<std::string> ask_monitor(std::string_view command, const os::Context& context);
+  Status stop(const os::Context& context);  // QMP stop: vCPUs stand still, disks are flushed
   // Writes the device state, without memory, to `state`, opened write-only. The vCPUs must stand still.
   Status save_state(const UniqueFd& state, const os::Context& context);
 
