@@ -24,6 +24,7 @@
 #include "agent/container.h"
 #include "agent/interfaces.h"
 #include "agent/process.h"
+#include "agent/timer_check.h"
 #include "base/clock.h"
 #include "os/file.h"
 
@@ -107,6 +108,30 @@ Result<Role> role_from_command_line() {
     }
   }
   return fail(ErrorKind::kInvalidArgument, "the kernel command line names no dormouse.role (application or builder)");
+}
+
+// "dormouse.timer=any" on the kernel's command line: wrong timers are better than none, since none better could be had.
+bool takes_any_timer() {
+  const auto line = os::read_file("/proc/cmdline", 65536);
+  return line && (" " + *line).find(" dormouse.timer=any") != std::string::npos;
+}
+
+// Ends the machine at once, without asking any part of the kernel that might wait for something.
+[[noreturn]] void reset_machine() {
+  (void)write_kernel_file("/proc/sysrq-trigger", "b");
+  ::_exit(1);  // the kernel panics without its PID 1
+}
+
+// A guest whose timers are wrong would be copied into every clone. Another boot has another chance.
+void insist_on_timers() {
+  const auto list = os::read_file("/proc/timer_list", std::size_t{1} << 20);
+  const Timers timers = list ? judge_timers(*list) : Timers::kSound;
+  if (timers == Timers::kSound || (timers == Timers::kWrong && takes_any_timer())) {
+    return;
+  }
+  console(timers == Timers::kStopped ? "the kernel does without its timer: it had no processor while it measured it"
+                                     : "the kernel's timer is wrong: it had no processor while it measured it");
+  reset_machine();
 }
 
 // Block devices by virtio serial, e.g. "root" -> "/dev/vda".
@@ -280,6 +305,7 @@ void console(std::string_view line) {
 Result<Role> boot() {
   DM_TRY(mount_kernel_file_systems(), "");
   DM_TRY(open_console(), "");
+  insist_on_timers();
   DM_TRY(protect_from_out_of_memory(true), "");
   DM_ASSIGN(const Role role, role_from_command_line(), "");
   load_modules();

@@ -39,6 +39,9 @@ using std::chrono::seconds;
 constexpr std::uint32_t kBuilderMemoryMib = 3072;
 constexpr std::uint32_t kBuilderVcpus = 2;
 constexpr seconds kBootTimeout{180};
+constexpr int kBootAttempts = 5;
+constexpr int kContainerAttempts = 2;
+constexpr seconds kShutdownTimeout{120};
 constexpr seconds kSnapshotTimeout{120};
 constexpr milliseconds kPollPause{50};
 constexpr seconds kPollPauseMax{1};
@@ -87,13 +90,13 @@ std::string capitalised(std::string_view name) {
 
 // The kernel's command line. A kernel that panics ends its machine by a triple fault: the machine has no other way to be
 // reset, and -no-reboot makes that its end. Under TCG the kernel hangs early unless it is told its clock, and the rate is
-// the host's.
-std::string command_line(const snapshot::Platform& platform, const char* role) {
+// the host's. A guest whose kernel measured its timer wrong resets itself (src/agent/timer_check.h), unless it is the last.
+std::string command_line(const snapshot::Platform& platform, const char* role, int attempt) {
   std::string text = fmt::format("console=ttyS0 quiet panic=-1 reboot=t dormouse.role={}", role);
   if (platform.acceleration == vmm::Acceleration::kTcg) {
     text += fmt::format(" mitigations=off tsc=reliable tsc_early_khz={}", platform.tsc_khz);
   }
-  return text;
+  return text + (attempt == kBootAttempts ? " dormouse.timer=any" : "");
 }
 
 vmm::MachineModel new_machine(const snapshot::Platform& platform,
@@ -128,7 +131,11 @@ Result<UniqueFd> anonymous_memory(std::uint32_t memory_mib, unsigned user) {
   return memory;
 }
 
+// In place of one that an earlier attempt left.
 Result<UniqueFd> create_memory(const fs::path& path, std::uint32_t memory_mib, unsigned user) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return fail_errno("remove " + path.string());
+  }
   DM_ASSIGN(UniqueFd memory, os::open_file(path, O_RDWR | O_CREAT | O_EXCL), "");
   DM_TRY(size_and_give(memory.get(), memory_mib, user), "");
   return memory;
@@ -177,15 +184,20 @@ BuildFailure ImageBuilder::internal(const Error& error) const {
   if (error.kind() == ErrorKind::kCancelled) {
     return failure("INTERNAL_PLATFORM_ERROR", "The build was cancelled.");
   }
-  if (error.kind() == ErrorKind::kDeadlineExceeded) {
+  if (error.kind() == ErrorKind::kDeadlineExceeded && SteadyTime::clock::now() >= deadline_) {
     return failure("INTERNAL_PLATFORM_ERROR",
                    fmt::format("The build did not end within {}.", iso_duration(request_.timeout)));
+  }
+  if (error.kind() == ErrorKind::kDeadlineExceeded) {
+    return failure("INTERNAL_PLATFORM_ERROR",
+                   "The build's virtual machine did not answer in time; the daemon's log says what it was asked.");
   }
   return failure("INTERNAL_PLATFORM_ERROR", "The build failed on the platform's side; the daemon's log says why.");
 }
 
 tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& outer) {
   const os::Context context = outer.within(request_.timeout);
+  deadline_ = context.deadline();
   const ScopeExit cleanup([&] {
     support_.vm.watcher.remove(snapshot_guest(request_.build_id));
     if (guest_) {
@@ -257,11 +269,30 @@ Result<vmm::DiskFiles> ImageBuilder::disk_file(const std::string& serial, const 
 
 Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
                                                         const fs::path& root,
-                                                        std::vector<std::string> disks,
-                                                        Result<UniqueFd> memory,
+                                                        const std::vector<std::string>& disks,
+                                                        const MakeMemory& memory,
                                                         std::uint32_t memory_mib,
                                                         std::uint32_t vcpus,
                                                         const os::Context& context) {
+  for (int attempt = 1;; ++attempt) {
+    auto guest = boot_once(role, root, disks, memory(), memory_mib, vcpus, attempt, context);
+    // Nothing of the user's has run in a guest that ended while it booted.
+    if (guest || attempt == kBootAttempts || guest.error().kind() != ErrorKind::kUnavailable) {
+      return guest;
+    }
+    log::warning("a build's guest ended while it booted: it is booted again",
+                 {{"build", request_.build_id}, {"role", role}, {"error", guest.error().message()}});
+  }
+}
+
+Result<std::unique_ptr<Guest>> ImageBuilder::boot_once(const char* role,
+                                                       const fs::path& root,
+                                                       std::vector<std::string> disks,
+                                                       Result<UniqueFd> memory,
+                                                       std::uint32_t memory_mib,
+                                                       std::uint32_t vcpus,
+                                                       int attempt,
+                                                       const os::Context& context) {
   const snapshot::Platform& platform = support_.vm.platform;
   GuestRequest request;
   request.name = fmt::format("build-{}-{}", request_.build_id, role);
@@ -280,7 +311,7 @@ Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
   vmm::BootFiles boot;
   DM_ASSIGN(boot.kernel, os::open_file(support_.base.kernel, O_RDONLY), "");
   DM_ASSIGN(boot.initramfs, os::open_file(support_.initramfs, O_RDONLY), "");
-  boot.command_line = command_line(platform, role);
+  boot.command_line = command_line(platform, role, attempt);
   request.boot = std::move(boot);
   DM_ASSIGN(std::unique_ptr<Guest> guest, Guest::start(support_.vm.guest, std::move(request), context), "");
   if (auto booted = guest->boot(context.within(kBootTimeout)); !booted) {
@@ -291,6 +322,33 @@ Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
 }
 
 ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
+  for (int attempt = 1;; ++attempt) {
+    stood_still_ = false;
+    auto built = run_builder(context);
+    if (built || !stood_still_) {
+      return built;
+    }
+    if (attempt == kContainerAttempts) {
+      return tl::unexpected(failure("INTERNAL_PLATFORM_ERROR",
+                                    "The build's virtual machine stood still more than once, which is not the "
+                                    "Dockerfile's doing; the build's log says in what state it was."));
+    }
+    if (guest_) {
+      (void)guest_->end(os::Context::with_timeout(kEndTimeout));
+      guest_.reset();
+    }
+    observer_.log("dormouse: the container is built once more, in another virtual machine.\n");
+  }
+}
+
+// Says in the build's log what can be told of a guest that is given up.
+void ImageBuilder::log_state(const std::string& why, const std::string& state) {
+  log::error("a build's guest does not get on", {{"build", request_.build_id}, {"reason", why}});
+  observer_.log(fmt::format("\ndormouse: the build's virtual machine is given up: {}. Its state:\n{}", why, state));
+}
+
+ImageBuilder::Outcome ImageBuilder::run_builder(const os::Context& context) {
+  ::unlink((work_ / "disk").c_str());  // of an attempt before
   auto blank = support_.bases.blank_disk(request_.size.disk_bytes, context);
   if (!blank) {
     return tl::unexpected(internal(blank.error()));
@@ -298,13 +356,14 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
   if (auto copied = os::copy_sparsely(*blank, work_ / "disk", context); !copied) {
     return tl::unexpected(internal(copied.error()));
   }
-  auto booted = boot_guest("builder",
-                           support_.base.builder_root,
-                           {"root", "containers", "application", "context"},
-                           anonymous_memory(kBuilderMemoryMib, user_.id()),
-                           kBuilderMemoryMib,
-                           kBuilderVcpus,
-                           context);
+  auto booted = boot_guest(
+      "builder",
+      support_.base.builder_root,
+      {"root", "containers", "application", "context"},
+      [this] { return anonymous_memory(kBuilderMemoryMib, user_.id()); },
+      kBuilderMemoryMib,
+      kBuilderVcpus,
+      context);
   if (!booted) {
     return tl::unexpected(internal(booted.error()));
   }
@@ -314,9 +373,13 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
     return built;
   }
   // A clean end, so that the disk is whole; a guest that does not manage it has failed.
-  auto stopped = guest_->agent().shutdown(context);
+  auto stopped = guest_->agent().shutdown(context.within(kShutdownTimeout));
   if (stopped) {
     stopped = guest_->vmm().process().wait(context.within(seconds(60))).map([](const os::ProcessEnd&) {});
+  }
+  if (!stopped && stopped.error().kind() == ErrorKind::kDeadlineExceeded && context.check("build")) {
+    stood_still_ = true;
+    log_state("it did not shut down", state_of(*guest_));
   }
   (void)guest_->end(os::Context::with_timeout(kEndTimeout));
   guest_.reset();
@@ -329,11 +392,24 @@ ImageBuilder::Outcome ImageBuilder::run_dockerfile(const os::Context& context) {
 }
 
 ImageBuilder::Outcome ImageBuilder::run_build_script(const os::Context& context) {
+  StandstillGuard guard(*guest_, context, StandstillGuard::patience_of(request_.timeout));
+  Outcome done = run_build_script(guard, guard.context());
+  if (guard.stood_still()) {
+    stood_still_ = true;
+    log_state(guard.reason(), guard.state());
+  } else if (!done && !context.check("build") && !context.cancellation().cancelled()) {
+    log_state("it has had all the time that a build has", state_of(*guest_));
+  }
+  return done;
+}
+
+ImageBuilder::Outcome ImageBuilder::run_build_script(StandstillGuard& guard, const os::Context& context) {
   protocol::Exec exec;
   exec.argv = {"/bin/sh", "-s"};
   exec.environment = {{"DORMOUSE_SUBSTITUTE_BASE", support_.substitute_base}};
   std::string last;  // the end of the output, for the reason
   const auto output = [&](std::string_view text) {
+    guard.heard(text.size());
     observer_.log(text);
     last.append(text);
     if (last.size() > 8192) {
@@ -410,13 +486,14 @@ bool ImageBuilder::disk_ran_full() {
 // --- application ---
 
 ImageBuilder::Outcome ImageBuilder::start_application(const os::Context& context) {
-  auto booted = boot_guest("application",
-                           support_.base.root,
-                           {"root", "containers", "application"},
-                           create_memory(work_ / snapshot::kMemoryFile, request_.size.memory_mib, user_.id()),
-                           request_.size.memory_mib,
-                           request_.size.vcpus,
-                           context);
+  auto booted = boot_guest(
+      "application",
+      support_.base.root,
+      {"root", "containers", "application"},
+      [this] { return create_memory(work_ / snapshot::kMemoryFile, request_.size.memory_mib, user_.id()); },
+      request_.size.memory_mib,
+      request_.size.vcpus,
+      context);
   if (!booted) {
     return tl::unexpected(internal(booted.error()));
   }
@@ -429,6 +506,9 @@ ImageBuilder::Outcome ImageBuilder::start_container(const os::Context& context) 
   start.environment = request_.environment;
   start.all_capabilities = request_.all_capabilities;
   if (auto started = guest_->agent().start_application(start, context.within(seconds(120))); !started) {
+    if (started.error().error.kind() == ErrorKind::kDeadlineExceeded) {
+      return tl::unexpected(internal(started.error().error));
+    }
     return tl::unexpected(failure("CONTAINER_BUILD_FAILED",
                                   "The application could not be started: " + started.error().error.message() + "."));
   }

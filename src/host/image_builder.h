@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "host/guest.h"
 #include "host/host.h"
+#include "host/standstill.h"
 #include "host/user_pool.h"
 #include "host/vm.h"
 #include "managed_base/managed_base.h"
@@ -46,7 +48,10 @@ class ImageBuilder {
 
   Outcome convert(const os::Context& context);
   Outcome run_dockerfile(const os::Context& context);
+  Outcome run_builder(const os::Context& context);  // one attempt at it
   Outcome run_build_script(const os::Context& context);
+  Outcome run_build_script(StandstillGuard& guard, const os::Context& context);
+  void log_state(const std::string& why, const std::string& state);
   void read_notices(const os::Context& context);
   Outcome start_application(const os::Context& context);
   Outcome start_container(const os::Context& context);
@@ -57,13 +62,23 @@ class ImageBuilder {
   Result<snapshot::SnapshotManifest::Checksums> checksums_of(const std::filesystem::path& directory) const;
   Outcome validate(const os::Context& context);
 
+  // Boots again, with other memory, when the guest ends by itself: it does when its kernel measured its timer wrong.
+  using MakeMemory = std::function<Result<UniqueFd>()>;
   Result<std::unique_ptr<Guest>> boot_guest(const char* role,
                                             const std::filesystem::path& root,
-                                            std::vector<std::string> disks,
-                                            Result<UniqueFd> memory,
+                                            const std::vector<std::string>& disks,
+                                            const MakeMemory& memory,
                                             std::uint32_t memory_mib,
                                             std::uint32_t vcpus,
                                             const os::Context& context);
+  Result<std::unique_ptr<Guest>> boot_once(const char* role,
+                                           const std::filesystem::path& root,
+                                           std::vector<std::string> disks,
+                                           Result<UniqueFd> memory,
+                                           std::uint32_t memory_mib,
+                                           std::uint32_t vcpus,
+                                           int attempt,
+                                           const os::Context& context);
   Result<vmm::DiskFiles> disk_file(const std::string& serial, const std::filesystem::path& root) const;
   // Polls a build hook until it answers 200.
   Outcome poll_hook(const char* name, const Hook& hook, const AgentClient& agent, const os::Context& context);
@@ -80,6 +95,8 @@ class ImageBuilder {
   BuildObserver& observer_;
   UserPool::Lease user_;
   std::unique_ptr<Guest> guest_;
+  SteadyTime deadline_;
+  bool stood_still_ = false;  // the builder guest, in the last attempt
   BuildResult result_;
 };
 
