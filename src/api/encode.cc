@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include <boost/json.hpp>
 
@@ -21,48 +22,65 @@ std::string iso_text(double seconds) {
   return aws::to_iso8601_milliseconds(WallTime(time));
 }
 
-json::value encode(const Protocol& protocol, const Shape& shape, const json::value& value);
+// Appends text instead of making another value: an answer may hold ten thousand log events.
+void append(std::string& text, const Protocol& protocol, const Shape& shape, const json::value& value);
 
-json::value encode_members(const Protocol& protocol, const Shape& shape, const json::object& object) {
+void append_members(std::string& text, const Protocol& protocol, const Shape& shape, const json::object& object) {
   const bool nulls = protocol.nulls_for_absent && shape.type == Type::kStructure;
-  json::object encoded;
-  encoded.reserve(shape.members.size());
+  char separator = '{';
   for (const Member& member : shape.members) {
-    const json::value* value = object.if_contains(member.name);
-    if (value != nullptr && !value->is_null()) {
-      encoded[member.name] = encode(protocol, *member.shape, *value);
-    } else if (nulls) {
-      encoded[member.name] = nullptr;
+    const json::value* const value = object.if_contains(member.name);
+    const bool present = value != nullptr && !value->is_null();
+    if (!present && !nulls) {
+      continue;
+    }
+    text += std::exchange(separator, ',');
+    text += '"';
+    text += member.name;
+    text += "\":";
+    if (present) {
+      append(text, protocol, *member.shape, *value);
+    } else {
+      text += "null";
     }
   }
-  return encoded;
+  text += separator == '{' ? "{}" : "}";
 }
 
-json::value encode(const Protocol& protocol, const Shape& shape, const json::value& value) {
+void append(std::string& text, const Protocol& protocol, const Shape& shape, const json::value& value) {
   switch (shape.type) {
     case Type::kString:
-      return value.is_string() && !is_utf8(value.get_string()) ? json::value(to_utf8(value.get_string())) : value;
-    case Type::kTimestamp: return protocol.iso_timestamps ? json::value(iso_text(value.to_number<double>())) : value;
+      text += value.is_string() && !is_utf8(value.get_string())
+                  ? json::serialize(json::value(to_utf8(value.get_string())))
+                  : json::serialize(value);
+      return;
+    case Type::kTimestamp:
+      text += protocol.iso_timestamps ? json::serialize(json::value(iso_text(value.to_number<double>())))
+                                      : json::serialize(value);
+      return;
     case Type::kList: {
-      json::array encoded;
+      char separator = '[';
       for (const json::value& element : value.as_array()) {
-        encoded.push_back(encode(protocol, *shape.element, element));
+        text += std::exchange(separator, ',');
+        append(text, protocol, *shape.element, element);
       }
-      return encoded;
+      text += separator == '[' ? "[]" : "]";
+      return;
     }
     case Type::kStructure:
-    case Type::kUnion: return encode_members(protocol, shape, value.as_object());
-    default: return value;
+    case Type::kUnion: append_members(text, protocol, shape, value.as_object()); return;
+    default: text += json::serialize(value); return;
   }
 }
 
 }  // namespace
 
 std::string encode_output(const Operation& operation, const json::object& output) {
-  if (operation.output == nullptr) {
-    return "";
+  std::string text;
+  if (operation.output != nullptr) {
+    append_members(text, *operation.protocol, *operation.output, output);
   }
-  return json::serialize(encode_members(*operation.protocol, *operation.output, output));
+  return text;
 }
 
 }  // namespace dormouse::api
