@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <malloc.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -32,9 +33,19 @@ UniqueFd block_signals() {
   return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC));
 }
 
+// What is free goes back to the system (mallopt(3)). Left alone, glibc gives each thread an arena of its own, which keeps the
+// most that the thread ever needed: one large answer after the other, each by another worker, costs its size many times over.
+void give_memory_back() {
+  constexpr int kThresholdBytes = 128 << 10;
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, kThresholdBytes);
+  ::mallopt(M_TRIM_THRESHOLD, kThresholdBytes);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  give_memory_back();
   int exit_code = 0;
   const auto options = daemon::read_options(argc, argv, exit_code);
   if (!options) {

@@ -179,7 +179,7 @@ Result<EventPage> LogStore::read(const std::string& account,
     }
     page.events.push_back(event_of(select));
     page.events.back().stream = stream;
-    bytes += page.events.back().message.size();
+    bytes += cost_of(page.events.back().message);
   }
   if (!forward) {
     std::reverse(page.events.begin(), page.events.end());
@@ -252,7 +252,7 @@ Result<EventPage> LogStore::search(const std::string& account,
       continue;
     }
     event.stream = name->second;
-    bytes += event.message.size();
+    bytes += cost_of(event.message);
     page.events.push_back(std::move(event));
   }
 }

@@ -44,7 +44,7 @@ struct EventRange {
   std::optional<std::int64_t> from_ms;
   std::optional<std::int64_t> to_ms;
   std::size_t events_max = 10'000;
-  std::uint64_t bytes_max = 1'000'000;  // of messages; one event may go beyond
+  std::uint64_t bytes_max = 1'000'000;  // by cost_of(); one event may go beyond
 };
 
 struct EventPage {
