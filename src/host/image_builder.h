@@ -79,6 +79,7 @@ class ImageBuilder {
                                            std::uint32_t vcpus,
                                            int attempt,
                                            const os::Context& context);
+  vmm::MachineModel new_machine(std::uint32_t memory_mib, std::uint32_t vcpus, std::vector<std::string> disks) const;
   Result<vmm::DiskFiles> disk_file(const std::string& serial, const std::filesystem::path& root) const;
   // Polls a build hook until it answers 200.
   Outcome poll_hook(const char* name, const Hook& hook, const AgentClient& agent, const os::Context& context);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The guests that a build boots.
+
+#include <fcntl.h>
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "host/image_builder.h"
+#include "os/file.h"
+
+namespace dormouse::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kBootTimeout{180};
+constexpr int kBootAttempts = 5;
+
+// The kernel's command line. A kernel that panics ends its machine by a triple fault: the machine has no other way to be
+// reset, and -no-reboot makes that its end. Under TCG the kernel hangs early unless it is told its clock, and the rate is
+// the host's. A guest whose kernel measured its timer wrong resets itself (src/agent/timer_check.h), unless it is the last.
+std::string command_line(const snapshot::Platform& platform, const char* role, int attempt) {
+  std::string text = fmt::format("console=ttyS0 quiet panic=-1 reboot=t dormouse.role={}", role);
+  if (platform.acceleration == vmm::Acceleration::kTcg) {
+    text += fmt::format(" mitigations=off tsc=reliable tsc_early_khz={}", platform.tsc_khz);
+  }
+  return text + (attempt == kBootAttempts ? " dormouse.timer=any" : "");
+}
+
+}  // namespace
+
+vmm::MachineModel ImageBuilder::new_machine(std::uint32_t memory_mib,
+                                            std::uint32_t vcpus,
+                                            std::vector<std::string> disks) const {
+  const snapshot::Platform& platform = support_.vm.platform;
+  return {platform.acceleration,
+          memory_mib,
+          vcpus,
+          platform.tsc_khz,
+          std::move(disks),
+          vmm::processor_of(platform.acceleration)};
+}
+
+Result<vmm::DiskFiles> ImageBuilder::disk_file(const std::string& serial, const fs::path& root) const {
+  vmm::DiskFiles disk;
+  disk.serial = serial;
+  disk.read_only = serial != "application";
+  const fs::path path = serial == "root"         ? root
+                        : serial == "containers" ? support_.base.containers
+                        : serial == "context"    ? work_ / "context.tar"
+                                                 : work_ / "disk";
+  DM_ASSIGN(disk.base, os::open_file(path, disk.read_only ? O_RDONLY : O_RDWR), "");
+  return disk;
+}
+
+Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
+                                                        const fs::path& root,
+                                                        const std::vector<std::string>& disks,
+                                                        const MakeMemory& memory,
+                                                        std::uint32_t memory_mib,
+                                                        std::uint32_t vcpus,
+                                                        const os::Context& context) {
+  for (int attempt = 1;; ++attempt) {
+    auto guest = boot_once(role, root, disks, memory(), memory_mib, vcpus, attempt, context);
+    // Nothing of the user's has run in a guest that ended while it booted.
+    if (guest || attempt == kBootAttempts || guest.error().kind() != ErrorKind::kUnavailable) {
+      return guest;
+    }
+    log::warning("a build's guest ended while it booted: it is booted again",
+                 {{"build", request_.build_id}, {"role", role}, {"error", guest.error().message()}});
+  }
+}
+
+Result<std::unique_ptr<Guest>> ImageBuilder::boot_once(const char* role,
+                                                       const fs::path& root,
+                                                       std::vector<std::string> disks,
+                                                       Result<UniqueFd> memory,
+                                                       std::uint32_t memory_mib,
+                                                       std::uint32_t vcpus,
+                                                       int attempt,
+                                                       const os::Context& context) {
+  GuestRequest request;
+  request.name = fmt::format("build-{}-{}", request_.build_id, role);
+  request.directory = work_ / role;
+  DM_TRY(os::make_directories(request.directory), "");
+  request.engine = support_.vm.engines.current();
+  request.model = new_machine(memory_mib, vcpus, std::move(disks));
+  for (const std::string& serial : request.model.disks) {
+    DM_ASSIGN(vmm::DiskFiles disk, disk_file(serial, root), "");
+    request.disks.push_back(std::move(disk));
+  }
+  DM_ASSIGN(request.memory, std::move(memory), "");
+  request.shared_memory = true;
+  request.user = user_.id();
+  request.egress = to_network(request_.egress);
+  vmm::BootFiles boot;
+  DM_ASSIGN(boot.kernel, os::open_file(support_.base.kernel, O_RDONLY), "");
+  DM_ASSIGN(boot.initramfs, os::open_file(support_.initramfs, O_RDONLY), "");
+  boot.command_line = command_line(support_.vm.platform, role, attempt);
+  request.boot = std::move(boot);
+  DM_ASSIGN(std::unique_ptr<Guest> guest, Guest::start(support_.vm.guest, std::move(request), context), "");
+  if (auto booted = guest->boot(context.within(kBootTimeout)); !booted) {
+    (void)guest->end(os::Context::with_timeout(kEndTimeout));
+    return fail(std::move(booted).error());
+  }
+  return guest;
+}
+
+}  // namespace dormouse::host
