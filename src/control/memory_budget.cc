@@ -24,11 +24,17 @@ constexpr std::chrono::milliseconds kLookAgain{250};  // guests give memory back
 MemoryBudget::Use MemoryBudget::use() const {
   const host::MemoryUse measured = host_.memory_use();
   const std::uint64_t expected = measured.vms == 0 ? kExpectedBytes : measured.private_bytes / measured.vms;
-  return {measured.private_bytes + promised_bytes_, std::max(expected, kExpectedBytes / 4)};
+  return {measured.private_bytes + measured.kept_bytes + promised_bytes_, std::max(expected, kExpectedBytes / 4)};
 }
 
-// Under mutex_. False: nobody sleeps because of it, now or soon.
+// Under mutex_. False: nothing comes back because of it, now or soon.
 bool MemoryBudget::make_room(std::uint64_t excess_bytes, std::uint64_t bytes_each) {
+  const std::uint64_t released = host_.release_kept(excess_bytes);
+  if (released >= excess_bytes) {
+    wake_waiting();
+    return true;
+  }
+  excess_bytes -= released;
   const std::uint64_t wanted = (excess_bytes + bytes_each - 1) / bytes_each;
   while (falling_asleep_ < wanted && put_one_to_sleep_()) {
     ++falling_asleep_;

@@ -200,6 +200,19 @@ TEST_F(MemoryShortageTest, RequestsWakeMoreVmsThanFitByTurns) {
   EXPECT_EQ(fixture.host.broken_rules(), std::vector<std::string>());
 }
 
+TEST_F(MemoryShortageTest, KeptProcessesMakeRoomBeforeAnyVmSleeps) {
+  const std::string first = run();
+  fixture.host.set_kept_bytes(140 * kMiB);
+  const std::string second = run();
+  EXPECT_EQ(fixture.get(first).state, MicrovmState::kRunning);
+  EXPECT_EQ(fixture.get(second).state, MicrovmState::kRunning);
+  EXPECT_EQ(fixture.host.memory_use().kept_bytes, 50 * kMiB) << "as much as was needed";
+  use(second);
+  run();
+  EXPECT_EQ(fixture.host.memory_use().kept_bytes, 0);
+  EXPECT_TRUE(reaches(first, MicrovmState::kSuspended));
+}
+
 TEST_F(MemoryShortageTest, VmThatIsInUseIsNotPutToSleep) {
   const std::string first = run();
   const std::string second = run();

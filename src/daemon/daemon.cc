@@ -105,6 +105,7 @@ Result<host::LocalHostOptions> host_options(const Options& options) {
   result.acceleration = options.acceleration;
   result.kernel = options.kernel;
   result.substitute_base = options.substitute_base;
+  result.keep_suspended = std::chrono::seconds(options.keep_suspended_seconds);
   network::AddressPolicy::Options policy;
   if (!options.egress_denied.empty()) {
     policy.denied = options.egress_denied;

@@ -36,6 +36,9 @@ void read_figures(telemetry::Metrics& metrics, const FigureSources& sources) {
   metrics.pool_clones.set({}, static_cast<double>(pool.stock));
   metrics.pool_hits.raise_to({}, static_cast<double>(pool.hits));
   metrics.pool_misses.raise_to({}, static_cast<double>(pool.misses));
+  const host::Host::KeptFigures kept = sources.host.kept_figures();
+  metrics.kept_processes.set({}, static_cast<double>(kept.processes));
+  metrics.kept_hits.raise_to({}, static_cast<double>(kept.hits));
   metrics.ready.set({}, sources.host.not_ready() ? 0 : 1);
   if (const auto memory = os::read_memory_facts()) {
     metrics.memory_available.set({}, static_cast<double>(memory->available_bytes));

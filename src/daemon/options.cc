@@ -68,6 +68,12 @@ void declare(CLI::App& app, Options& options) {
         return parsed ? std::string() : parsed.error().message();
       })
       ->capture_default_str();
+  app.add_option("--keep-suspended",
+                 options.keep_suspended_seconds,
+                 "Seconds that the process of a suspended VM is kept in memory, for a quicker wake; it goes earlier "
+                 "when memory is short or the budget needs it. 0: it ends at once")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
   app.add_option("--concurrent-builds", options.concurrent_builds, "Image builds at a time; more wait")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();

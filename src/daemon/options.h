@@ -31,6 +31,7 @@ struct Options {
   std::vector<std::string> egress_denied;   // CIDR; empty: the default list
   std::vector<std::string> egress_allowed;  // CIDR; exceptions
   std::string memory_budget = "80%";
+  int keep_suspended_seconds = 60;
   int concurrent_builds = 2;
   int build_timeout_seconds = 3600;
   int drain_timeout_seconds = 5;

@@ -19,6 +19,7 @@
 
 namespace dormouse::host {
 
+class KeptProcesses;
 class WarmPool;
 
 // What the VMs of one host share; outlives them.
@@ -31,7 +32,8 @@ struct VmSupport {
   const snapshot::Platform& platform;
   // An empty qcow2 of this virtual size, to be copied.
   std::function<Result<std::filesystem::path>(std::uint64_t size_bytes, const os::Context&)> empty_overlay;
-  WarmPool* warm = nullptr;  // none: every launch starts from nothing
+  WarmPool* warm = nullptr;       // none: every launch starts from nothing
+  KeptProcesses* kept = nullptr;  // none: a suspended VM has no process
 };
 
 // A guest with what it stands on: a directory with its overlay, a user, the template. Destroying it leaves the process and

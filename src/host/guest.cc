@@ -49,7 +49,7 @@ Guest::Guest(GuestSupport& support, std::string name, std::shared_ptr<const netw
       }) {}
 
 Guest::~Guest() {
-  support_.egress.remove(name_);
+  close_egress();
   if (support_.cpu_groups) {
     support_.cpu_groups->remove(name_);
   }
@@ -65,6 +65,8 @@ void Guest::give_share(std::uint32_t vcpus) {
                  {{"vm", name_}, {"error", placed.error().message()}});
   }
 }
+
+void Guest::close_egress() { support_.egress.remove(name_); }
 
 Status Guest::open_egress(network::Egress egress) {
   DM_ASSIGN(network::Namespace::Listeners listeners, namespace_->listen(), "");
@@ -163,7 +165,7 @@ Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os
 }
 
 Status Guest::end(const os::Context& context) {
-  support_.egress.remove(name_);
+  close_egress();
   DM_TRY(vmm_->kill(context), "end " + name_);
   return {};
 }

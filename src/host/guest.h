@@ -91,12 +91,15 @@ class Guest {
   // The reverse of a freeze after which the guest stood still: the clock is set, the application goes on.
   Status thaw(const os::Context& context);
 
+  // For a guest that stands still for long: its way out, and all connections that lead there, end; and there is one again.
+  void close_egress();
+  Status open_egress(network::Egress egress);
+
   // Ends the process and the way out.
   Status end(const os::Context& context);
 
  private:
   Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space);
-  Status open_egress(network::Egress egress);
   void give_share(std::uint32_t vcpus);
 
   GuestSupport& support_;

@@ -154,10 +154,11 @@ struct RecoveredVm {
   std::string reason;  // why it is gone
 };
 
-// What the VMs that run have for themselves, shared with nobody.
+// What the VMs' processes have for themselves, shared with nobody.
 struct MemoryUse {
   std::uint64_t private_bytes = 0;
   std::size_t vms = 0;
+  std::uint64_t kept_bytes = 0;  // of processes of suspended VMs that are kept for a quick wake: not counted above
 };
 
 struct HookCall {
@@ -184,7 +185,8 @@ class Host {
   // running. kResourceExhausted when the host has not the memory; kDataLoss when snapshot or checkpoint do not verify.
   virtual Result<LaunchResult> launch(const LaunchRequest& request, const os::Context& context) = 0;
 
-  // Freezes the application, makes the state durable, ends the VMM. On failure the VM runs on.
+  // Freezes the application, makes the state durable, ends the VMM, or keeps it stopped for a while where there is memory to
+  // spare: a cache, which the next resume() may find. On failure the VM runs on.
   virtual Result<SuspendResult> suspend(const std::string& microvm_id, const os::Context& context) = 0;
 
   // The reverse. On failure the VM is suspended as before, unless the error is kDataLoss: then it is gone.
@@ -227,6 +229,9 @@ class Host {
   // Of the VMs that run; what is made ahead of them is not counted. Cheap: a file of the kernel's for each.
   virtual MemoryUse memory_use() const { return {}; }
 
+  // Gives back so much of MemoryUse::kept_bytes, or all there is, and keeps nothing for a while. What was given back.
+  virtual std::uint64_t release_kept(std::uint64_t /*bytes*/) { return 0; }
+
   // Why no VM can be launched now; nothing if one can.
   virtual std::optional<std::string> not_ready() const = 0;
 
@@ -243,6 +248,13 @@ class Host {
     std::uint64_t misses = 0;
   };
   virtual PoolFigures pool_figures() const { return {}; }
+
+  // Of the processes of suspended VMs that are kept for a quick wake.
+  struct KeptFigures {
+    std::size_t processes = 0;
+    std::uint64_t hits = 0;  // wakes that found theirs, since the start
+  };
+  virtual KeptFigures kept_figures() const { return {}; }
 
   virtual void on_exit(ExitHandler handler) = 0;  // both before recover()
   virtual void on_output(OutputHandler handler, OutputWanted wanted) = 0;

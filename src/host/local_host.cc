@@ -35,6 +35,8 @@ using std::chrono::seconds;
 constexpr std::uint64_t kMemoryReserveBytes = 512ULL << 20U;  // what a launch must leave to the host
 constexpr std::size_t kRecoveriesAtOnce = 8;
 constexpr seconds kRecoveryTimeout{30};  // of one VM
+constexpr seconds kKeptReviewPeriod{1};
+constexpr std::uint64_t kKeptShare = 8;  // of the host's memory, one part of so many for processes that are kept
 
 std::vector<std::string> plain_environment() { return {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}; }
 
@@ -71,6 +73,30 @@ std::vector<int> numbers_in(const char* directory) {
   return numbers;
 }
 
+KeptProcesses::Limits limits_of_kept(seconds time) {
+  KeptProcesses::Limits limits;
+  limits.time = time;
+  const auto memory = os::read_memory_facts();
+  limits.bytes = memory ? memory->total_bytes / kKeptShare : 0;
+  return limits;
+}
+
+ProcessCare care_of_processes() {
+  ProcessCare care;
+  care.lives = [](Guest& guest) { return !guest.vmm().process().wait(os::Context::with_timeout(seconds(0))); };
+  care.bytes = [](Guest& guest) {
+    const auto memory = os::memory_of(guest.vmm().process().pid());
+    return memory ? memory->anonymous : 0;
+  };
+  care.end = [](Guest& guest) {
+    if (const Status ended = guest.end(os::Context::with_timeout(kEndTimeout)); !ended) {
+      log::warning("a suspended VM's process did not end", {{"error", ended.error().message()}});
+    }
+  };
+  care.memory_is_short = [] { return WarmPool::memory_is_short(); };
+  return care;
+}
+
 // Turns the making of a base into a sentence that says how far it is.
 class BaseProgress final : public managed_base::ProgressObserver {
  public:
@@ -105,6 +131,7 @@ LocalHost::LocalHost(LocalHostOptions options,
       users_(options_.first_user, options_.users),
       templates_(bases_),
       guest_support_{launcher_of(options_), options_.data_directory, *egress_},
+      kept_(limits_of_kept(options_.keep_suspended), care_of_processes(), clock_),
       not_ready_("the daemon is starting") {
   if (auto groups = os::CpuGroups::open()) {
     guest_support_.cpu_groups = *std::move(groups);
@@ -137,6 +164,14 @@ LocalHost::LocalHost(LocalHostOptions options,
 
 LocalHost::~LocalHost() {
   stop_.cancel();
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  stopping_.notify_all();
+  if (kept_review_.joinable()) {
+    kept_review_.join();
+  }
   if (preparation_.joinable()) {
     preparation_.join();
   }
@@ -454,7 +489,23 @@ MemoryUse LocalHost::memory_use() const {
       ++use.vms;
     }
   }
+  use.kept_bytes = kept_.figures().bytes;
   return use;
+}
+
+void LocalHost::review_kept() {
+  std::unique_lock lock(mutex_);
+  while (!stopped_) {
+    stopping_.wait_for(lock, kKeptReviewPeriod);
+    lock.unlock();
+    kept_.review();
+    lock.lock();
+  }
+}
+
+Host::KeptFigures LocalHost::kept_figures() const {
+  const KeptProcesses::Figures figures = kept_.figures();
+  return {figures.count, figures.hits};
 }
 
 Host::PoolFigures LocalHost::pool_figures() const {
@@ -530,6 +581,10 @@ Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) 
   DM_TRY(os::make_directories(layout_.warm()), "");
   warm_ = std::make_unique<WarmPool>(*vm_support_, layout_.warm(), clock_);
   vm_support_->warm = warm_.get();
+  vm_support_->kept = &kept_;
+  if (options_.keep_suspended.count() > 0) {
+    kept_review_ = std::thread([this] { review_kept(); });
+  }
   preparation_ = std::thread([this] { prepare_base(); });
   return found;
 }

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -15,6 +17,7 @@
 #include "host/guest.h"
 #include "host/host.h"
 #include "host/image_builder.h"
+#include "host/kept_processes.h"
 #include "host/layout.h"
 #include "host/template_store.h"
 #include "host/user_pool.h"
@@ -38,6 +41,7 @@ struct LocalHostOptions {
   unsigned first_user = 200'000;  // VMMs run as user ids from here on
   unsigned users = 4096;
   network::AddressPolicy egress_policy;
+  std::chrono::seconds keep_suspended{60};  // that the process of a suspended VM is kept; 0: not at all
 };
 
 // This machine as a host of VMs. Needs root. The managed base is made in the background after recover(), with the progress
@@ -69,6 +73,7 @@ class LocalHost final : public Host {
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
   MemoryUse memory_use() const override;
+  std::uint64_t release_kept(std::uint64_t bytes) override { return kept_.release(bytes); }
   std::optional<std::string> not_ready() const override;
   std::optional<std::string> cannot_hold(const MachineSize& size) const override;
   // Removes the engines that no image, VM or checkpoint names any more. Cheap while there is but the current one. Failing is no
@@ -78,6 +83,7 @@ class LocalHost final : public Host {
   Isolation isolation() const override;
   std::string isolation_reason() const override { return acceleration_reason_; }
   PoolFigures pool_figures() const override;
+  KeptFigures kept_figures() const override;
   void on_exit(ExitHandler handler) override;
   void on_output(OutputHandler handler, OutputWanted wanted) override;
 
@@ -94,6 +100,7 @@ class LocalHost final : public Host {
   Status admit(const LaunchRequest& request) const;
   Result<std::filesystem::path> empty_overlay(std::uint64_t size_bytes, const os::Context& context);
   void prepare_base();
+  void review_kept();
   void set_not_ready(std::optional<std::string> reason);
   void kill_strays(const std::vector<int>& known) const;
 
@@ -113,6 +120,7 @@ class LocalHost final : public Host {
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<VmSupport> vm_support_;
   const SystemClock clock_;
+  KeptProcesses kept_;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Vm>> vms_;  // guarded by mutex_
@@ -122,6 +130,9 @@ class LocalHost final : public Host {
 
   os::Cancellation stop_;
   std::thread preparation_;
+  std::condition_variable stopping_;  // with mutex_
+  bool stopped_ = false;              // guarded by mutex_
+  std::thread kept_review_;
   std::unique_ptr<WarmPool> warm_;  // from recover() on
 };
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "host/application_end.h"
+#include "host/kept_processes.h"
 #include "host/warm_pool.h"
 #include "os/file.h"
 #include "os/host_facts.h"
@@ -27,6 +28,7 @@ using std::chrono::seconds;
 
 constexpr seconds kLaunchTimeout{60};
 constexpr seconds kSuspendTimeout{60};
+constexpr seconds kKeptAnswerTimeout{2};  // of a process, before its VM wakes by another
 
 Status expect_running(const std::shared_ptr<Guest>& guest, const std::string& id) {
   if (!guest) {
@@ -190,16 +192,25 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     }
     return fail(std::move(suspended).error().with_context("suspend " + id_));
   }
+  publish_guest(nullptr);
+  clone_.guest.reset();
+  let_go(running, context);
+  return result;
+}
+
+// Of a process whose VM is suspended: kept for a while, or ended.
+void Vm::let_go(const std::shared_ptr<Guest>& guest, const os::Context& context) {
   if (support_.warm) {
     support_.warm->expect(clone_.snapshot, clone_.egress, Stage::kStarted);
   }
-  publish_guest(nullptr);
-  clone_.guest.reset();
+  guest->close_egress();
+  if (support_.kept && support_.kept->keep(id_, guest)) {
+    return;
+  }
   const os::Context ending = os::Context::with_timeout(kEndTimeout);
-  if (auto ended = context.trace().step("end_qemu", [&] { return running->end(ending); }); !ended) {
+  if (auto ended = context.trace().step("end_qemu", [&] { return guest->end(ending); }); !ended) {
     log::warning("a suspended VM's process did not end", {{"vm", id_}, {"error", ended.error().message()}});
   }
-  return result;
 }
 
 // --- resume ---
@@ -273,15 +284,46 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
   return clone;
 }
 
+// The process that this VM had when it was suspended, which has stood still since: it knows all that the files tell. Failing
+// leaves the VM without a process.
+Status Vm::continue_kept(const os::Context& context) {
+  const std::shared_ptr<Guest> kept = support_.kept ? support_.kept->take(id_) : nullptr;
+  if (!kept) {
+    return fail(ErrorKind::kNotFound, "no process was kept");
+  }
+  clone_.guest = kept;
+  publish_guest(kept);
+  const auto found = [&]() -> Status {
+    // Also asked because the answer shows that the process lives: what is lost after the point of no return is lost.
+    DM_ASSIGN(const bool running, kept->vmm().is_running(context.within(kKeptAnswerTimeout)), "");
+    if (running) {
+      return fail(ErrorKind::kInternal, "the process that was kept ran meanwhile");
+    }
+    return kept->open_egress(to_network(clone_.egress));
+  }();
+  if (!found) {
+    log::warning("a process that was kept was of no use", {{"vm", id_}, {"error", found.error().message()}});
+    (void)end_guest();
+  }
+  return found;
+}
+
+// Another process, which learns from the files what this VM is.
+Status Vm::restore(const SuspendedRecord& record, const os::Context& context) {
+  DM_ASSIGN(Clone clone, obtain_for(record, context), "");
+  DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
+  return load(*clone_.guest, files_, record, context);
+}
+
 Status Vm::resume(const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
   DM_TRY(files_.finish_rollback(), "resume " + id_);
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
-    DM_ASSIGN(Clone clone, obtain_for(record, context), "");
-    DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
-    DM_TRY(load(*clone_.guest, files_, record, context), "");
+    if (!context.trace().step("obtain_kept", [&] { return continue_kept(context); })) {
+      DM_TRY(restore(record, context), "");
+    }
     // From here on the overlay is written: the saved state must never be used again.
     return context.trace().step("rename", [&] { return files_.consume_suspended(); });
   }();
@@ -307,6 +349,9 @@ Status Vm::end_guest() {
   support_.watcher.remove(id_);
   const std::shared_ptr<Guest> running = guest();
   if (!running) {
+    if (support_.kept) {
+      support_.kept->drop(id_);
+    }
     return {};
   }
   publish_guest(nullptr);

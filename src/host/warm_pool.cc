@@ -21,16 +21,11 @@ constexpr std::chrono::seconds kMakeTimeout{30};
 constexpr std::chrono::seconds kReviewPeriod{10};  // of demand that has gone
 constexpr std::chrono::seconds kFailurePause{30};
 
-bool memory_is_short() {
-  const auto memory = os::read_memory_facts();
-  return memory && memory->available_bytes < WarmPool::kMemoryAvailableMin;
-}
-
 }  // namespace
 
 void Demand::launched(SteadyTime now) {
   launches_.push_back(now);
-  if (launches_.size() > kStockMax) {
+  if (launches_.size() > stock_max_) {
     launches_.pop_front();
   }
 }
@@ -42,6 +37,11 @@ std::size_t Demand::wanted(SteadyTime now) const {
   const auto recent = std::count_if(
       launches_.begin(), launches_.end(), [&](SteadyTime launch) { return now - launch <= kDemandWindow; });
   return std::max<std::size_t>(1, static_cast<std::size_t>(recent));
+}
+
+bool WarmPool::memory_is_short() {
+  const auto memory = os::read_memory_facts();
+  return memory && memory->available_bytes < kMemoryAvailableMin;
 }
 
 WarmPool::WarmPool(VmSupport& support, std::filesystem::path directory, const Clock& clock)
@@ -66,7 +66,7 @@ std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egres
   std::optional<Clone> taken;
   {
     const std::lock_guard lock(mutex_);
-    Shelf& shelf = shelves_[{snapshot.string(), egress, stage}];
+    Shelf& shelf = shelf_of({snapshot.string(), egress, stage});
     shelf.demand.launched(clock_.steady());
     if (!shelf.stock.empty()) {
       taken = std::move(shelf.stock.front());
@@ -84,7 +84,7 @@ std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egres
 void WarmPool::expect(const std::filesystem::path& snapshot, Egress egress, Stage stage) {
   {
     const std::lock_guard lock(mutex_);
-    shelves_[{snapshot.string(), egress, stage}].demand.launched(clock_.steady());
+    shelf_of({snapshot.string(), egress, stage}).demand.launched(clock_.steady());
   }
   changed_.notify_all();
 }
@@ -112,6 +112,10 @@ void WarmPool::forget(const std::filesystem::path& snapshot) {
 WarmPool::Figures WarmPool::figures() const {
   const std::lock_guard lock(mutex_);
   return figures_;
+}
+
+WarmPool::Shelf& WarmPool::shelf_of(const Key& key) {
+  return shelves_.try_emplace(key, std::get<Stage>(key)).first->second;
 }
 
 std::optional<WarmPool::Key> WarmPool::next_to_fill(SteadyTime now) {
@@ -164,11 +168,11 @@ void WarmPool::fill() {
     lock.lock();
     filling_.reset();
     if (key && made) {
-      shelves_[*key].stock.push_back(*std::move(made));
+      shelf_of(*key).stock.push_back(*std::move(made));
       ++figures_.stock;
     } else if (key && !stopping_) {
       log::warning("a clone could not be made ahead", {{"error", made.error().message()}});
-      shelves_[*key].retry_after = clock_.steady() + kFailurePause;
+      shelf_of(*key).retry_after = clock_.steady() + kFailurePause;
     }
     changed_.notify_all();
   }

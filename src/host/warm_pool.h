@@ -20,24 +20,29 @@
 
 namespace dormouse::host {
 
-// How many clones of one snapshot to have ready: as many as were launched in the last kDemandWindow, at most kStockMax;
+// How far a clone was made ahead: its process started, for a VM that wakes with a state of its own; or restored and settled,
+// for a launch.
+enum class Stage { kStarted, kSettled };
+
+// How many clones of one snapshot to have ready: as many as were launched in the last kDemandWindow, at most stock_max();
 // one after that for as long as kKeepWindow since the last launch; then none. Pure: time is a parameter.
 class Demand {
  public:
   static constexpr std::chrono::seconds kDemandWindow{20};
   static constexpr std::chrono::seconds kKeepWindow{600};
-  static constexpr std::size_t kStockMax = 4;
+
+  // A settled clone holds several times the memory of a process that was merely started.
+  static constexpr std::size_t stock_max(Stage stage) { return stage == Stage::kSettled ? 8 : 24; }
+
+  explicit Demand(Stage stage) : stock_max_(stock_max(stage)) {}
 
   void launched(SteadyTime now);
   std::size_t wanted(SteadyTime now) const;
 
  private:
-  std::deque<SteadyTime> launches_;  // the newest last; no more than kStockMax
+  std::size_t stock_max_;
+  std::deque<SteadyTime> launches_;  // the newest last; no more than stock_max_
 };
-
-// How far a clone was made ahead: its process started, for a VM that wakes with a state of its own; or restored and settled,
-// for a launch.
-enum class Stage { kStarted, kSettled };
 
 // Clones made ahead. Settled ones are restored, reseeded once, their applications frozen and without identity:
 // taking one makes a launch as fast as thawing it. Filled in the background by one thread, sized by recent demand, dropped first when the
@@ -48,6 +53,7 @@ class WarmPool {
  public:
   // The pool drops its stock, and makes none, while the host has less memory than this available.
   static constexpr std::uint64_t kMemoryAvailableMin = 2ULL << 30U;
+  static bool memory_is_short();
 
   WarmPool(VmSupport& support, std::filesystem::path directory, const Clock& clock);
   ~WarmPool();  // discards the stock
@@ -73,11 +79,13 @@ class WarmPool {
  private:
   using Key = std::tuple<std::string, Egress, Stage>;  // snapshot directory, egress
   struct Shelf {
+    explicit Shelf(Stage stage) : demand(stage) {}
     Demand demand;
     std::deque<Clone> stock;
     SteadyTime retry_after{};  // after a failure
   };
 
+  Shelf& shelf_of(const Key& key);  // under mutex_
   void fill();
   std::optional<Key> next_to_fill(SteadyTime now);
   std::deque<Clone> surplus(SteadyTime now);

@@ -11,25 +11,25 @@ using std::chrono::seconds;
 
 const SteadyTime kStart{};
 
-TEST(DemandTest, NothingIsMadeAheadOfWhatWasNeverLaunched) { EXPECT_EQ(Demand().wanted(kStart), 0u); }
+TEST(DemandTest, NothingIsMadeAheadOfWhatWasNeverLaunched) { EXPECT_EQ(Demand(Stage::kSettled).wanted(kStart), 0u); }
 
 TEST(DemandTest, AsManyAsWereLaunchedOfLate) {
-  Demand demand;
+  Demand demand(Stage::kSettled);
   demand.launched(kStart);
   demand.launched(kStart + seconds(1));
   EXPECT_EQ(demand.wanted(kStart + seconds(2)), 2u);
 }
 
 TEST(DemandTest, ABurstIsBounded) {
-  Demand demand;
+  Demand demand(Stage::kSettled);
   for (int i = 0; i < 100; ++i) {
     demand.launched(kStart);
   }
-  EXPECT_EQ(demand.wanted(kStart), Demand::kStockMax);
+  EXPECT_EQ(demand.wanted(kStart), Demand::stock_max(Stage::kSettled));
 }
 
 TEST(DemandTest, OneStaysReadyForAWhileAfterTheBurst) {
-  Demand demand;
+  Demand demand(Stage::kSettled);
   for (int i = 0; i < 3; ++i) {
     demand.launched(kStart);
   }

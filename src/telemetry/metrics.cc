@@ -205,6 +205,8 @@ Metrics::Metrics(std::size_t images_max)
       pool_clones(*registry_, "dormouse_pool_clones", "Clones made ahead that wait for a launch or a wake.", {}),
       pool_hits(*registry_, "dormouse_pool_hits_total", "Launches and wakes that found a clone made ahead.", {}),
       pool_misses(*registry_, "dormouse_pool_misses_total", "Launches and wakes that found none.", {}),
+      kept_processes(*registry_, "dormouse_kept_processes", "Processes of suspended VMs kept for a quick wake.", {}),
+      kept_hits(*registry_, "dormouse_kept_hits_total", "Wakes that found the process of their VM kept.", {}),
       spans_exported(*registry_, "dormouse_spans_exported_total", "Spans that the OTLP collector accepted.", {}),
       spans_dropped(*registry_, "dormouse_spans_dropped_total", "Spans that were dropped instead.", {"reason"}),
       ready(*registry_, "dormouse_ready", "1 when a MicroVM can be launched.", {}),

@@ -107,6 +107,8 @@ class Metrics {
   GaugeFamily pool_clones;
   CounterFamily pool_hits;
   CounterFamily pool_misses;
+  GaugeFamily kept_processes;
+  CounterFamily kept_hits;
   CounterFamily spans_exported;
   CounterFamily spans_dropped;  // reason
   GaugeFamily ready;

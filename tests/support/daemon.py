@@ -116,8 +116,11 @@ class Daemon:
         endpoints = ["--endpoint", self.endpoint]
         if has_ipv6():  # names under .localhost are ::1 first
             endpoints += ["--endpoint", f"[::1]:{self.endpoint_port}"]
+        # The long way back from a suspension, over the files, is what most tests are about: kept processes have a suite of their own.
+        keep = [] if "--keep-suspended" in self._arguments else ["--keep-suspended", "0"]
         self._process = subprocess.Popen(
             [self._binary, "--data-dir", self.data_dir, "--api", self.api, *endpoints, "--region", self.region]
+            + keep
             + self._arguments,
             stdin=subprocess.DEVNULL,
             stdout=log,

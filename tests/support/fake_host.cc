@@ -2,6 +2,7 @@
 
 #include "support/fake_host.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -374,7 +375,20 @@ host::MemoryUse FakeHost::memory_use() const {
     use.vms += runs ? 1 : 0;
   }
   use.private_bytes = use.vms * private_bytes_;
+  use.kept_bytes = kept_bytes_;
   return use;
+}
+
+void FakeHost::set_kept_bytes(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  kept_bytes_ = bytes;
+}
+
+std::uint64_t FakeHost::release_kept(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t released = std::min(bytes, kept_bytes_);
+  kept_bytes_ -= released;
+  return released;
 }
 
 std::optional<std::string> FakeHost::not_ready() const {

@@ -44,6 +44,7 @@ class FakeHost final : public host::Host {
   void set_not_ready(std::optional<std::string> reason);
   void set_cannot_hold(std::optional<std::string> reason);
   void set_private_bytes(std::uint64_t of_each);                      // of a VM that runs
+  void set_kept_bytes(std::uint64_t bytes);                           // of processes of suspended VMs
   void put(const std::string& microvm_id, bool running);              // a VM of an earlier daemon
   void end(const std::string& microvm_id, const host::VmExit& exit);  // it is gone, and reported so
   // Its application writes. Told from where output is wanted on, as a guest that has it all would.
@@ -87,6 +88,7 @@ class FakeHost final : public host::Host {
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
   host::MemoryUse memory_use() const override;
+  std::uint64_t release_kept(std::uint64_t bytes) override;
   std::optional<std::string> not_ready() const override;
   std::optional<std::string> cannot_hold(const host::MachineSize& size) const override;
   host::Isolation isolation() const override { return host::Isolation::kTcg; }
@@ -112,6 +114,7 @@ class FakeHost final : public host::Host {
   std::optional<std::string> not_ready_;
   std::optional<std::string> cannot_hold_;
   std::uint64_t private_bytes_ = 0;
+  std::uint64_t kept_bytes_ = 0;
   std::map<std::string, bool> vms_;  // whether it runs
   std::map<std::string, std::string> busy_;
   std::vector<std::string> broken_rules_;

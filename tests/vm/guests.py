@@ -6,6 +6,7 @@ import pathlib
 import random
 import threading
 import time
+import urllib.request
 
 import botocore.exceptions
 
@@ -68,6 +69,12 @@ class World:
             vm.terminate(wait=False)
         for vm in ending:
             vm.wait_for("TERMINATED")
+
+    def metric(self, name):
+        """The value of a metric without labels."""
+        with urllib.request.urlopen(self.daemon.url + "/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith(name + " ")))
 
     def close(self):
         """Ends what this suite made, and its daemon if that is its own."""
