@@ -2,12 +2,12 @@
 
 #include "host/kept_processes.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <map>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "host/guest.h"
 #include "support/fake_clock.h"
