@@ -45,10 +45,18 @@ Result<FilterPattern> FilterPattern::parse(std::string_view pattern) {
   std::string_view rest = pattern;
   const auto skip_spaces = [&] { rest.remove_prefix(std::min(rest.find_first_not_of(kSpaces), rest.size())); };
   skip_spaces();
-  if (rest.starts_with('{') || rest.starts_with('[') || rest.starts_with('%')) {
+  if (rest.starts_with('{')) {
+    auto json = JsonPattern::parse(rest);
+    if (!json) {
+      return invalid(pattern, json.error().message());
+    }
+    parsed.json_ = *std::move(json);
+    return parsed;
+  }
+  if (rest.starts_with('[') || rest.starts_with('%')) {
     return invalid(pattern,
-                   "patterns for JSON, for columns and regular expressions are not supported by Dormouse. Use terms, "
-                   "such as: ERROR \"out of memory\" -debug");
+                   "patterns for columns and regular expressions are not supported by Dormouse. Use terms, such "
+                   "as: ERROR \"out of memory\" -debug");
   }
   for (; !rest.empty(); skip_spaces()) {
     std::vector<std::string>* kind = &parsed.required_;
@@ -82,6 +90,9 @@ Result<FilterPattern> FilterPattern::parse(std::string_view pattern) {
 }
 
 bool FilterPattern::matches(std::string_view message) const {
+  if (json_) {
+    return json_->matches(message);
+  }
   const auto has = [&](const std::string& term) { return message.find(term) != std::string_view::npos; };
   if (std::any_of(excluded_.begin(), excluded_.end(), has)) {
     return false;

@@ -50,12 +50,20 @@ TEST(FilterPatternTest, OneOfTheTermsWithQuestionMarksIsEnough) {
   EXPECT_TRUE(matches("INFO ?ERROR ?WARN", "INFO 1")) << "beside others they do not count, as at the service";
 }
 
+TEST(FilterPatternTest, BracesAskForJson) {
+  EXPECT_TRUE(matches(" { $.level = ERROR }", R"({"level":"ERROR"})"));
+  EXPECT_FALSE(matches("{ $.level = ERROR }", "level ERROR"));
+  EXPECT_EQ(refusal("{ $.level }"),
+            "Invalid filter pattern '{ $.level }': after a property stands =, !=, <, <=, > or >= and a value, IS NULL, "
+            "IS TRUE, IS FALSE or NOT EXISTS");
+}
+
 TEST(FilterPatternTest, WhatIsNotSupportedIsRefusedSayingSo) {
-  for (const char* pattern : {"{ $.level = \"ERROR\" }", "[ip, user]", " %ERR.*%"}) {
+  for (const char* pattern : {"[ip, user]", " %ERR.*%"}) {
     EXPECT_EQ(refusal(pattern),
               std::string("Invalid filter pattern '") + pattern +
-                  "': patterns for JSON, for columns and regular expressions are not supported by Dormouse. Use terms, "
-                  "such as: ERROR \"out of memory\" -debug");
+                  "': patterns for columns and regular expressions are not supported by Dormouse. Use terms, such "
+                  "as: ERROR \"out of memory\" -debug");
   }
 }
 

@@ -64,8 +64,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   text.remove_prefix(1);
   if (!pattern) {
     cut(text);
-  } else if (const auto parsed = dormouse::logs::FilterPattern::parse(text.substr(0, text.find('\n')))) {
-    (void)parsed->matches(text);
+    return 0;
+  }
+  const std::size_t line = std::min(text.find('\n'), text.size());
+  if (const auto parsed = dormouse::logs::FilterPattern::parse(text.substr(0, line))) {
+    (void)parsed->matches(text.substr(std::min(line + 1, text.size())));
   }
   return 0;
 }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace dormouse::logs {
+
+// Which JSON messages a reader wants: the patterns of CloudWatch Logs in braces.
+//
+//     { $.level = "ERROR" }                 a string; * stands for anything; letters and digits need no quotation marks
+//     { $.status >= 500 && $.ms > 1.5e3 }   numbers: = != < <= > >=; && binds more tightly than ||, parentheses most
+//     { $.user.name IS NULL }               also IS TRUE, IS FALSE, EXISTS, NOT EXISTS
+//     { $.list[0].id = 7 }                  an element; [*] any of them; ['a.b'] a name with other characters
+//
+// A message that is no JSON object matches nothing, and comparing a property that is not there does not match, with != either.
+// Regular expressions `%...%` are refused.
+class JsonPattern {
+ public:
+  // `text` begins with '{'. kInvalidArgument, with why, in words that follow "Invalid filter pattern '...': ".
+  static Result<JsonPattern> parse(std::string_view text);
+
+  bool matches(std::string_view message) const;
+
+  struct Node;  // of the expression
+
+ private:
+  explicit JsonPattern(std::shared_ptr<const Node> root) : root_(std::move(root)) {}
+  std::shared_ptr<const Node> root_;
+};
+
+}  // namespace dormouse::logs
