@@ -235,7 +235,8 @@ class Host {
   // Why no VM can be launched now; nothing if one can.
   virtual std::optional<std::string> not_ready() const = 0;
 
-  // Why no VM of this size can ever be launched here, however idle the machine is; nothing if one can.
+  // Why no VM of this size can ever be launched here, however idle the machine is, in a sentence for the tenant; nothing if one
+  // can.
   virtual std::optional<std::string> cannot_hold(const MachineSize& /*size*/) const { return std::nullopt; }
 
   virtual Isolation isolation() const = 0;

@@ -351,8 +351,9 @@ Result<std::shared_ptr<Guest>> LocalHost::running(const std::string& microvm_id)
 // A clone's memory grows as it writes, up to its peak: it must fit the machine, and there must be room to begin with.
 Status LocalHost::admit(const LaunchRequest& request) const {
   DM_ASSIGN(const snapshot::SnapshotManifest manifest, snapshot::read_snapshot(request.snapshot), "");
-  if (auto reason = cannot_hold(MachineSize{manifest.model.memory_mib, manifest.model.vcpus, 0})) {
-    return fail(ErrorKind::kResourceExhausted, *std::move(reason));
+  if (cannot_hold(MachineSize{manifest.model.memory_mib, manifest.model.vcpus, 0})) {
+    return fail(ErrorKind::kResourceExhausted,
+                fmt::format("its peak of {} MiB does not fit the host's memory", manifest.model.memory_mib));
   }
   DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
   if (memory.available_bytes < kMemoryReserveBytes) {
@@ -372,8 +373,7 @@ std::optional<std::string> LocalHost::cannot_hold(const MachineSize& size) const
     return std::nullopt;
   }
   return fmt::format(
-      "the VM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller "
-      "minimumMemoryInMiB",
+      "The MicroVM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller minimumMemoryInMiB.",
       peak >> 20U,
       memory->total_bytes >> 20U);
 }

@@ -28,7 +28,19 @@ constexpr int kDepthMax = 50;  // of parentheses
 struct AnyElement {};
 using Step = std::variant<std::string, std::size_t, AnyElement>;  // a property, an element, all elements
 
-enum class Test { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kNull, kTrue, kFalse, kExists, kMissing };
+enum class Test {
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kNull,
+  kTrue,
+  kFalse,
+  kExists,
+  kMissing
+};
 
 struct Comparison {
   std::vector<Step> path;
@@ -127,9 +139,7 @@ class Reader {
     Node node;
     node.kind = kind;
     do {
-      DM_ASSIGN(NodePointer child,
-                kind == Node::Kind::kAny ? joined(Node::Kind::kAll, "&&", depth) : one(depth),
-                "");
+      DM_ASSIGN(NodePointer child, kind == Node::Kind::kAny ? joined(Node::Kind::kAll, "&&", depth) : one(depth), "");
       node.children.push_back(std::move(child));
     } while (take(between));
     return node.children.size() == 1 ? node.children.front() : std::make_shared<const Node>(std::move(node));

@@ -37,7 +37,8 @@ TEST(JsonPatternTest, StringsAreComparedWithWildcards) {
                               "{ $.text = \"say \\\"hi\\\" *\" }"}) {
     EXPECT_TRUE(matches(pattern)) << pattern;
   }
-  for (const char* pattern : {"{ $.level = error }", "{ $.level = ERR }", "{ $.level != ERROR }", "{ $.level = *X* }"}) {
+  for (const char* pattern :
+       {"{ $.level = error }", "{ $.level = ERR }", "{ $.level != ERROR }", "{ $.level = *X* }"}) {
     EXPECT_FALSE(matches(pattern)) << pattern;
   }
 }
@@ -67,7 +68,8 @@ TEST(JsonPatternTest, NullsBooleansAndPresenceAreAskedFor) {
                               "{ $.user.tags[2] NOT EXISTS }"}) {
     EXPECT_TRUE(matches(pattern)) << pattern;
   }
-  for (const char* pattern : {"{ $.nothing IS NULL }", "{ $.level IS TRUE }", "{ $.ok IS FALSE }", "{ $.none NOT EXISTS }"}) {
+  for (const char* pattern :
+       {"{ $.nothing IS NULL }", "{ $.level IS TRUE }", "{ $.ok IS FALSE }", "{ $.none NOT EXISTS }"}) {
     EXPECT_FALSE(matches(pattern)) << pattern;
   }
 }
