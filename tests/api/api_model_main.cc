@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Prints the declared operations as one JSON object, for tests/api/model: names of operations to method, uri, status,
+// Prints the declared operations as one JSON object, for tests/api/model and tools/api-reference: names of operations to method, uri, status,
 // errors, and the shapes of input and output with their constraints.
 
 #include <iostream>
@@ -46,6 +46,9 @@ json::object described_member(const Member& member) {
   described_shape["required"] = member.presence == Presence::kRequired;
   described_shape["location"] = location_name(member.location);
   described_shape["wireName"] = member.on_wire();
+  if (!member.fallback.empty()) {
+    described_shape["default"] = json::parse(json::string_view(member.fallback.data(), member.fallback.size()));
+  }
   return described_shape;
 }
 
@@ -95,10 +98,19 @@ json::object described(const Operation& operation) {
 
 }  // namespace
 
-int main() {
+// With an argument also those that are not told apart by method and path: iam, sts, logs.
+int main(int argc, char**) {
   json::object operations;
   for (const Operation* operation : all_operations()) {
     operations[operation->name] = described(*operation);
+  }
+  if (argc > 1) {
+    for (const Operation* operation : query_operations()) {
+      operations[operation->name] = described(*operation);
+    }
+    for (const Operation& operation : log_operations()) {
+      operations[operation.name] = described(operation);
+    }
   }
   std::cout << json::serialize(operations) << '\n';
   return std::cout.good() ? 0 : 1;
