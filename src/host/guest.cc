@@ -50,8 +50,8 @@ Guest::Guest(GuestSupport& support, std::string name, std::shared_ptr<const netw
 
 Guest::~Guest() {
   close_egress();
-  if (support_.cpu_groups) {
-    support_.cpu_groups->remove(name_);
+  if (support_.cpu_groups && vmm_) {
+    support_.cpu_groups->remove(name_, vmm_->process().pid());
   }
 }
 

@@ -89,14 +89,18 @@ Result<CpuGroups> CpuGroups::open() {
   }
   CpuGroups groups(*std::move(hierarchy));
   groups.sweep();
-  const std::string trial = fmt::format("trial-{}", ::getpid());
+  const std::string trial = "trial";
   constexpr unsigned kOneProcessor = 1000;
-  auto made = groups.make(groups.hierarchy_.root / (std::string(kPrefix) + trial), kOneProcessor);
-  groups.remove(trial);
+  auto made = groups.make(groups.group_of(trial, ::getpid()), kOneProcessor);
+  groups.remove(trial, ::getpid());
   if (!made) {
     return fail(ErrorKind::kUnavailable, std::move(made).error().message());
   }
   return groups;
+}
+
+fs::path CpuGroups::group_of(const std::string& name, pid_t process) const {
+  return hierarchy_.root / fmt::format("{}{}-{}", kPrefix, name, process);
 }
 
 Status CpuGroups::make(const fs::path& group, unsigned thousandths) const {
@@ -112,7 +116,7 @@ Status CpuGroups::make(const fs::path& group, unsigned thousandths) const {
 }
 
 Status CpuGroups::place(const std::string& name, pid_t process, unsigned thousandths) const {
-  const fs::path group = hierarchy_.root / (std::string(kPrefix) + name);
+  const fs::path group = group_of(name, process);
   for (int attempt = 1;; ++attempt) {
     Status placed = make(group, thousandths);
     if (placed) {
@@ -124,9 +128,9 @@ Status CpuGroups::place(const std::string& name, pid_t process, unsigned thousan
   }
 }
 
-void CpuGroups::remove(const std::string& name) const {
+void CpuGroups::remove(const std::string& name, pid_t process) const {
   // Fails while a process is in it, and when there is none: both are as they should be.
-  (void)::rmdir((hierarchy_.root / (std::string(kPrefix) + name)).c_str());
+  (void)::rmdir(group_of(name, process).c_str());
 }
 
 void CpuGroups::sweep() const {

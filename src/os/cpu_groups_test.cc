@@ -82,20 +82,21 @@ TEST(CpuGroupsTest, ProcessIsPlacedWithItsShareAndTheGroupGoesAfterIt) {
   auto process = Process::spawn(request);
   ASSERT_TRUE(process) << process.error().message();
   const std::string name = "test-" + make_uuid();
+  const std::string group = "dormouse-" + name + "-" + std::to_string(process->pid());
   const Status placed = groups->place(name, process->pid(), 2000);
   EXPECT_TRUE(placed) << placed.error().message();
   const auto in = read_file("/proc/" + std::to_string(process->pid()) + "/cgroup", 1U << 20U);
-  groups->remove(name);  // does nothing: the process is in it
+  groups->remove(name, process->pid());  // does nothing: the process is in it
   const auto still = read_file("/proc/" + std::to_string(process->pid()) + "/cgroup", 1U << 20U);
   process->kill(SIGKILL);
   EXPECT_TRUE(process->wait(Context::with_timeout(std::chrono::seconds(10))));
   ASSERT_TRUE(in && still);
-  EXPECT_THAT(*in, testing::HasSubstr("/dormouse-" + name + "\n"));
+  EXPECT_THAT(*in, testing::HasSubstr("/" + group + "\n"));
   EXPECT_EQ(*in, *still);
-  groups->remove(name);
+  groups->remove(name, process->pid());
   const auto mounts = read_file("/proc/self/mounts", 1U << 20U);
   ASSERT_TRUE(mounts);
-  EXPECT_FALSE(fs::exists(find_cpu_hierarchy(*mounts)->root / ("dormouse-" + name)));
+  EXPECT_FALSE(fs::exists(find_cpu_hierarchy(*mounts)->root / group));
 }
 
 }  // namespace

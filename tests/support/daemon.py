@@ -332,6 +332,14 @@ def processes_naming(text):
     return found
 
 
+def is_empty_group(path):
+    """Whether a control group has no processes. What has some is theirs, and may be another daemon's."""
+    try:
+        return not (path / "cgroup.procs").read_text()
+    except OSError:  # gone meanwhile, or no group
+        return False
+
+
 def machine_state():
     """What a daemon could leave behind outside of its data directory."""
     mounts = set()
@@ -345,6 +353,6 @@ def machine_state():
         "network namespace": {p.name for p in namespaces.iterdir() if "dormouse" in p.name} if namespaces.is_dir() else set(),
         "link": {p.name for p in pathlib.Path("/sys/class/net").iterdir() if p.name.startswith(("dm", "tap", "dormouse"))},
         "mount": mounts,
-        "cgroup": {str(p) for p in cgroups.glob("**/*dormouse*") if p.is_dir()} if cgroups.is_dir() else set(),
+        "cgroup": {str(p) for p in cgroups.glob("**/*dormouse*") if is_empty_group(p)} if cgroups.is_dir() else set(),
         "loop device": {p.name for p in pathlib.Path("/sys/block").glob("loop*/loop")},
     }
