@@ -23,7 +23,8 @@ def _debian_site():
 
 MIRROR_SITE = _debian_site()
 MIRROR = MIRROR_SITE.hostname
-# Defined in the guest once: what becomes of a connection attempt, within two seconds.
+# Defined in the guest once: what becomes of a connection attempt. What is dropped silently shows by a wait of two seconds; one
+# that seems to be accepted is reset as soon as the daemon has come to it.
 ATTEMPT = """
 import socket
 def attempt(address, port):
@@ -34,6 +35,7 @@ def attempt(address, port):
             probe.connect((address, port))
         except OSError as error:
             return "refused: " + str(error)
+        probe.settimeout(20)
         try:  # an answer, a wait for one, or the end of a connection that was never let through
             probe.sendall(b"HEAD / HTTP/1.0\\r\\n\\r\\n")
             return "closed" if probe.recv(64) == b"" else "ANSWERED"
