@@ -265,14 +265,13 @@ ImageBuilder::Outcome ImageBuilder::run_builder(const os::Context& context) {
   if (auto copied = os::copy_sparsely(*blank, work_ / "disk", context); !copied) {
     return tl::unexpected(internal(copied.error()));
   }
-  auto booted = boot_guest(
-      "builder",
-      support_.base.builder_root,
-      {"root", "containers", "application", "context"},
-      [this] { return anonymous_memory(kBuilderMemoryMib, user_.id()); },
-      kBuilderMemoryMib,
-      kBuilderVcpus,
-      context);
+  const Boot wanted{"builder",
+                    support_.base.builder_root,
+                    {"root", "containers", "application", "context"},
+                    [this] { return anonymous_memory(kBuilderMemoryMib, user_.id()); },
+                    kBuilderMemoryMib,
+                    kBuilderVcpus};
+  auto booted = boot_guest(wanted, context);
   if (!booted) {
     return tl::unexpected(internal(booted.error()));
   }
@@ -395,14 +394,16 @@ bool ImageBuilder::disk_ran_full() {
 // --- application ---
 
 ImageBuilder::Outcome ImageBuilder::start_application(const os::Context& context) {
-  auto booted = boot_guest(
-      "application",
-      support_.base.root,
-      {"root", "containers", "application"},
-      [this] { return create_memory(work_ / snapshot::kMemoryFile, request_.size.memory_mib, user_.id()); },
-      request_.size.memory_mib,
-      request_.size.vcpus,
-      context);
+  const auto memory = [this] {
+    return create_memory(work_ / snapshot::kMemoryFile, request_.size.memory_mib, user_.id());
+  };
+  const Boot wanted{"application",
+                    support_.base.root,
+                    {"root", "containers", "application"},
+                    memory,
+                    request_.size.memory_mib,
+                    request_.size.vcpus};
+  auto booted = boot_guest(wanted, context);
   if (!booted) {
     return tl::unexpected(internal(booted.error()));
   }

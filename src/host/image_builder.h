@@ -62,23 +62,18 @@ class ImageBuilder {
   Result<snapshot::SnapshotManifest::Checksums> checksums_of(const std::filesystem::path& directory) const;
   Outcome validate(const os::Context& context);
 
-  // Boots again, with other memory, when the guest ends by itself: it does when its kernel measured its timer wrong.
-  using MakeMemory = std::function<Result<UniqueFd>()>;
-  Result<std::unique_ptr<Guest>> boot_guest(const char* role,
-                                            const std::filesystem::path& root,
-                                            const std::vector<std::string>& disks,
-                                            const MakeMemory& memory,
-                                            std::uint32_t memory_mib,
-                                            std::uint32_t vcpus,
-                                            const os::Context& context);
-  Result<std::unique_ptr<Guest>> boot_once(const char* role,
-                                           const std::filesystem::path& root,
-                                           std::vector<std::string> disks,
-                                           Result<UniqueFd> memory,
-                                           std::uint32_t memory_mib,
-                                           std::uint32_t vcpus,
-                                           int attempt,
-                                           const os::Context& context);
+  // What a guest is booted with. Every attempt has memory of its own.
+  struct Boot {
+    const char* role;
+    std::filesystem::path root;
+    std::vector<std::string> disks;
+    std::function<Result<UniqueFd>()> memory;
+    std::uint32_t memory_mib;
+    std::uint32_t vcpus;
+  };
+  // Boots again when the guest ends by itself: it does when its kernel measured its timer wrong.
+  Result<std::unique_ptr<Guest>> boot_guest(const Boot& wanted, const os::Context& context);
+  Result<std::unique_ptr<Guest>> boot_once(const Boot& wanted, int attempt, const os::Context& context);
   vmm::MachineModel new_machine(std::uint32_t memory_mib, std::uint32_t vcpus, std::vector<std::string> disks) const;
   Result<vmm::DiskFiles> disk_file(const std::string& serial, const std::filesystem::path& root) const;
   // Polls a build hook until it answers 200.

@@ -57,50 +57,37 @@ Result<vmm::DiskFiles> ImageBuilder::disk_file(const std::string& serial, const 
   return disk;
 }
 
-Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const char* role,
-                                                        const fs::path& root,
-                                                        const std::vector<std::string>& disks,
-                                                        const MakeMemory& memory,
-                                                        std::uint32_t memory_mib,
-                                                        std::uint32_t vcpus,
-                                                        const os::Context& context) {
+Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const Boot& wanted, const os::Context& context) {
   for (int attempt = 1;; ++attempt) {
-    auto guest = boot_once(role, root, disks, memory(), memory_mib, vcpus, attempt, context);
+    auto guest = boot_once(wanted, attempt, context);
     // Nothing of the user's has run in a guest that ended while it booted.
     if (guest || attempt == kBootAttempts || guest.error().kind() != ErrorKind::kUnavailable) {
       return guest;
     }
     log::warning("a build's guest ended while it booted: it is booted again",
-                 {{"build", request_.build_id}, {"role", role}, {"error", guest.error().message()}});
+                 {{"build", request_.build_id}, {"role", wanted.role}, {"error", guest.error().message()}});
   }
 }
 
-Result<std::unique_ptr<Guest>> ImageBuilder::boot_once(const char* role,
-                                                       const fs::path& root,
-                                                       std::vector<std::string> disks,
-                                                       Result<UniqueFd> memory,
-                                                       std::uint32_t memory_mib,
-                                                       std::uint32_t vcpus,
-                                                       int attempt,
-                                                       const os::Context& context) {
+Result<std::unique_ptr<Guest>> ImageBuilder::boot_once(const Boot& wanted, int attempt, const os::Context& context) {
   GuestRequest request;
-  request.name = fmt::format("build-{}-{}", request_.build_id, role);
-  request.directory = work_ / role;
+  request.name = fmt::format("build-{}-{}", request_.build_id, wanted.role);
+  request.directory = work_ / wanted.role;
   DM_TRY(os::make_directories(request.directory), "");
   request.engine = support_.vm.engines.current();
-  request.model = new_machine(memory_mib, vcpus, std::move(disks));
+  request.model = new_machine(wanted.memory_mib, wanted.vcpus, wanted.disks);
   for (const std::string& serial : request.model.disks) {
-    DM_ASSIGN(vmm::DiskFiles disk, disk_file(serial, root), "");
+    DM_ASSIGN(vmm::DiskFiles disk, disk_file(serial, wanted.root), "");
     request.disks.push_back(std::move(disk));
   }
-  DM_ASSIGN(request.memory, std::move(memory), "");
+  DM_ASSIGN(request.memory, wanted.memory(), "");
   request.shared_memory = true;
   request.user = user_.id();
   request.egress = to_network(request_.egress);
   vmm::BootFiles boot;
   DM_ASSIGN(boot.kernel, os::open_file(support_.base.kernel, O_RDONLY), "");
   DM_ASSIGN(boot.initramfs, os::open_file(support_.initramfs, O_RDONLY), "");
-  boot.command_line = command_line(support_.vm.platform, role, attempt);
+  boot.command_line = command_line(support_.vm.platform, wanted.role, attempt);
   request.boot = std::move(boot);
   DM_ASSIGN(std::unique_ptr<Guest> guest, Guest::start(support_.vm.guest, std::move(request), context), "");
   if (auto booted = guest->boot(context.within(kBootTimeout)); !booted) {
