@@ -89,6 +89,8 @@ Ending launch_ending(const Error& error, bool of_checkpoint) {
     case ErrorKind::kResourceExhausted:
       return {fmt::format("The host has not the capacity to launch the MicroVM: {}.", error.message()),
               "INSUFFICIENT_CAPACITY"};
+    case ErrorKind::kConflict:
+      return {fmt::format("The image version does not fit this host: {}.", error.message()), "SNAPSHOT_UNFIT"};
     case ErrorKind::kDataLoss:
       return {of_checkpoint ? "The checkpoint is damaged and cannot be launched from. Please make another."
                             : "The image version's snapshot is damaged and cannot be launched. Please create the "
@@ -114,6 +116,9 @@ ResumeFailure resume_failure(const Error& error) {
   } else if (error.kind() == ErrorKind::kResourceExhausted) {
     failure.sentence =
         fmt::format("The host has not the capacity to resume the MicroVM: {}. It is still suspended.", error.message());
+  } else if (error.kind() == ErrorKind::kConflict) {
+    failure.sentence =
+        fmt::format("The MicroVM does not fit this host as it is now: {}. It is still suspended.", error.message());
   }
   return failure;
 }

@@ -103,6 +103,14 @@ TEST_F(MicrovmsTest, LaunchThatTheHostHasNoMemoryForEndsWithTheReason) {
             "The host has not the capacity to launch the MicroVM: launch: scripted to fail.");
 }
 
+TEST_F(MicrovmsTest, LaunchOfAnImageThatDoesNotFitTheHostEndsWithTheReason) {
+  image_with(std::nullopt);
+  host.fail_next(FakeHost::Call::kLaunch, ErrorKind::kConflict);
+  const auto id = fixture.run(fixture.run_request()).microvm_id;
+  ASSERT_TRUE(reaches(id, MicrovmState::kTerminated));
+  EXPECT_EQ(fixture.get(id).state_reason, "The image version does not fit this host: launch: scripted to fail.");
+}
+
 TEST_F(MicrovmsTest, SizeThatTheHostCannotHoldIsRefusedWithTheReason) {
   image_with(std::nullopt);
   host.set_cannot_hold("The MicroVM's peak of 8192 MiB is more than this host's memory.");
@@ -335,6 +343,19 @@ TEST_F(MicrovmsTest, ResumeThatFindsTheStateLostEndsTheVm) {
   EXPECT_EQ(request.wait(), "refused");
   ASSERT_TRUE(reaches(id, MicrovmState::kTerminated));
   EXPECT_EQ(fixture.get(id).state_reason, "The MicroVM's suspended state was lost and it cannot be resumed.");
+}
+
+TEST_F(MicrovmsTest, ResumeOnAHostThatTheVmDoesNotFitLeavesItAsleepWithTheReason) {
+  const auto id = running_vm(std::nullopt, with_idle_policy(600, 600, true));
+  suspend(id);
+  host.fail_next(FakeHost::Call::kResume, ErrorKind::kConflict);
+  Request request(*fixture.microvms, id);
+  EXPECT_EQ(request.wait(), "refused");
+  ASSERT_TRUE(reaches(id, MicrovmState::kSuspended));
+  EXPECT_EQ(fixture.get(id).state_reason,
+            "The MicroVM does not fit this host as it is now: resume: scripted to fail. It is still suspended.");
+  Request served(*fixture.microvms, id);
+  EXPECT_EQ(served.wait(), "lease");
 }
 
 TEST_F(MicrovmsTest, FailedResumeHookRefusesTheRequestAndPutsTheVmBackToSleep) {

@@ -213,15 +213,14 @@ Result<std::shared_ptr<const Engine>> EngineStore::open(const std::string& diges
   }
   if (opened.error().errno_value() == ENOENT) {
     return fail(ErrorKind::kConflict,
-                fmt::format("the engine {} that it was made with is not in {}: put it back, or build the image again",
-                            short_digest(digest),
-                            directory_.string()));
+                fmt::format("the engine {} that it was made with is missing: put it back, or build the image again",
+                            short_digest(digest)));
   }
-  return fail(ErrorKind::kConflict,
-              fmt::format("the engine {} in {} does not verify: {}; put it back, or build the image again",
-                          short_digest(digest),
-                          directory_.string(),
-                          opened.error().message()));
+  return fail(
+      ErrorKind::kConflict,
+      fmt::format("the engine {} that it was made with does not verify: {}; put it back, or build the image again",
+                  short_digest(digest),
+                  opened.error().message()));
 }
 
 Result<std::vector<std::string>> EngineStore::list() const {

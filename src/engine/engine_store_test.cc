@@ -87,6 +87,7 @@ TEST_F(EngineStoreTest, AnEngineHoldsCopiesThatOthersMayReadAndExecute) {
   const fs::path directory = engines() / (*chosen)->digest;
   EXPECT_EQ((*chosen)->qemu_version, "7.2.22");
   EXPECT_EQ((*chosen)->bytes, 4U + 6U + 7U);
+  EXPECT_EQ(fs::status(engines()).permissions(), fs::perms(0700)) << "nobody gets out of an engine into another's";
   EXPECT_EQ(fs::status(directory).permissions(), fs::perms(0755));
   EXPECT_EQ(fs::status(directory / "bin").permissions(), fs::perms(0755));
   EXPECT_EQ(fs::status(directory / vmm::kEngineLoader).permissions(), fs::perms(0555));
@@ -173,7 +174,7 @@ TEST_F(EngineStoreTest, ADamagedFileIsRefusedByItsName) {
     ASSERT_FALSE(opened) << damage.file;
     EXPECT_EQ(opened.error().kind(), ErrorKind::kConflict);
     EXPECT_EQ(opened.error().message(),
-              "the engine " + short_digest(digest) + " in " + engines().string() + " does not verify: " + damage.told +
+              "the engine " + short_digest(digest) + " that it was made with does not verify: " + damage.told +
                   "; put it back, or build the image again");
     fs::remove(path);
     if (fs::exists(before)) {
@@ -189,8 +190,7 @@ TEST_F(EngineStoreTest, OneThatIsNotThereIsRefused) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().kind(), ErrorKind::kConflict);
   EXPECT_EQ(opened.error().message(),
-            "the engine aaaaaaaaaaaa that it was made with is not in " + engines().string() +
-                ": put it back, or build the image again");
+            "the engine aaaaaaaaaaaa that it was made with is missing: put it back, or build the image again");
   EXPECT_FALSE(store.open("../engines"));
 }
 
@@ -199,6 +199,8 @@ TEST_F(EngineStoreTest, ADamagedCurrentOneIsMadeAgain) {
   fs::remove(engines() / first / "bin/qemu");
   EXPECT_EQ(start(), first);
   EXPECT_TRUE(fs::exists(engines() / first / "bin/qemu"));
+  fs::remove_all(engines() / first);
+  EXPECT_EQ(start(), first);
 }
 
 TEST_F(EngineStoreTest, CollectingRemovesWhatNothingNames) {

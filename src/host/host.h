@@ -182,14 +182,16 @@ class Host {
                                                         const os::Context& context) = 0;
 
   // A clone of a snapshot, or of a checkpoint, reseeded, with the right time and an identity of its own, its application
-  // running. kResourceExhausted when the host has not the memory; kDataLoss when snapshot or checkpoint do not verify.
+  // running. kResourceExhausted when the host has not the memory; kConflict when it is not one that the snapshot fits, or has not
+  // its engine any more; kDataLoss when snapshot or checkpoint do not verify.
   virtual Result<LaunchResult> launch(const LaunchRequest& request, const os::Context& context) = 0;
 
   // Freezes the application, makes the state durable, ends the VMM, or keeps it stopped for a while where there is memory to
   // spare: a cache, which the next resume() may find. On failure the VM runs on.
   virtual Result<SuspendResult> suspend(const std::string& microvm_id, const os::Context& context) = 0;
 
-  // The reverse. On failure the VM is suspended as before, unless the error is kDataLoss: then it is gone.
+  // The reverse. On failure the VM is suspended as before, unless the error is kDataLoss: then it is gone. kConflict as for
+  // launch().
   virtual Status resume(const std::string& microvm_id, const os::Context& context) = 0;
 
   // Saves what the VM is, running or suspended, beside it. A running one stands still meanwhile, keeps its connections, and

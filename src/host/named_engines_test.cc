@@ -85,6 +85,18 @@ TEST_F(NamedEnginesTest, EveryRecordThatNamesOneCounts) {
                                    "of-an-unfinished-one"}));
 }
 
+TEST_F(NamedEnginesTest, WhatAHostsCrashMadeOfTheProcessOfOneThatSleptIsNoObstacle) {
+  const VmFiles sleeping = in(layout_.microvm("microvm-1"));
+  ASSERT_TRUE(sleeping.publish_suspended(saved_by("one")));
+  std::ofstream(sleeping.directory() / "vm.json") << "";
+  EXPECT_EQ(named(), std::set<std::string>{"one"});
+}
+
+TEST_F(NamedEnginesTest, TheProcessOfOneThatRunsMustBeKnown) {
+  std::ofstream(in(layout_.microvm("microvm-1")).directory() / "vm.json") << "";
+  EXPECT_FALSE(named_engines(layout_));
+}
+
 TEST_F(NamedEnginesTest, AnImageThatIsBeingRemovedNamesNone) {
   fs::create_directories(layout_.images() / "image-1/1.0");
   EXPECT_EQ(named(), std::set<std::string>());

@@ -117,7 +117,10 @@ Result<std::set<std::string>> VmFiles::engines() const {
     }
     return record || record.error().errno_value() == ENOENT ? Status() : fail(Error(record.error()));
   };
-  DM_TRY(add(read_record()), directory_.string());
+  // It is not durable: of a VM that slept when the host crashed it may be anything, and says nothing.
+  if (const Status added = add(read_record()); !added && !is_suspended()) {
+    return fail(Error(added.error()).with_context(directory_.string()));
+  }
   DM_TRY(add(read_suspended_from(suspended())), directory_.string());
   DM_TRY(add(read_suspended_from(rollback_record())), directory_.string());
   return engines;
