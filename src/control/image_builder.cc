@@ -9,10 +9,12 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "control/build_log.h"
+#include "control/disk_budget.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
 #include "control/log_destinations.h"
 #include "control/network_connectors.h"
+#include "faults/fault_point.h"
 #include "logs/log_writer.h"
 #include "os/file.h"
 
@@ -114,6 +116,11 @@ tl::expected<host::BuildResult, host::BuildFailure> run_build(World& world,
                                                               const BuildJob& job,
                                                               const std::function<void(std::string_view)>& phase,
                                                               const os::Context& context) {
+  if (const Status room = world.disk ? world.disk->check(DiskBudget::Use::kBuild) : Status(); !room) {
+    std::string sentence = room.error().message() + ".";
+    sentence[0] = 'T';  // of "the"
+    return tl::unexpected(host::BuildFailure{"DISK_STORAGE_FULL", std::move(sentence), std::nullopt});
+  }
   const std::filesystem::path directory = build_directory(world.data_directory, job.build.build_id);
   const std::filesystem::path log_file = build_log_file(world.data_directory, job.build.build_id);
   ScopeExit clean_up([&directory] {
@@ -140,6 +147,9 @@ tl::expected<host::BuildResult, host::BuildFailure> run_build(World& world,
   if (!fetched) {
     log.line(fetched.error().sentence);
     return tl::unexpected(host::BuildFailure{fetched.error().code, fetched.error().sentence, std::nullopt});
+  }
+  if (const Status going_on = faults::reach("build.fetched", {job.build.build_id}); !going_on) {
+    return platform_failure(going_on.error().message());
   }
   Observer observer(log, phase);
   auto result = world.host.build(build_request(world, job, archive), observer, context);

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
+#include "faults/fault_point.h"
 #include "os/context.h"
 
 namespace {
@@ -62,6 +64,9 @@ int main(int argc, char** argv) {
     return 1;
   }
   const UniqueFd signals = block_signals();
+  if (const char* const directory = std::getenv("DORMOUSE_FAULTS")) {
+    faults::watch(directory);
+  }
   const auto started = daemon::Daemon::start(*options, os::Context::with_timeout(kStartTimeout));
   if (!started) {
     fmt::print(stderr, "dormoused: {}\n", started.error().message());

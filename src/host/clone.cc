@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/scope_exit.h"
+#include "faults/fault_point.h"
 #include "os/file.h"
 #include "os/sparse_copy.h"
 
@@ -84,7 +85,9 @@ Result<Clone> start_clone(VmSupport& support,
   DM_TRY(os::make_directories(files.run_directory()), "");
   DM_ASSIGN(const fs::path empty, support.empty_overlay(os::size_of(clone.source->disk.get()), context), "");
   DM_TRY(context.trace().step("overlay", [&] { return os::copy_sparsely(empty, files.overlay(), context); }), "");
+  DM_TRY(faults::reach("launch.overlay_made", {name}), "");
   DM_ASSIGN(clone.guest, start_over(support, name, clone, context), "");
+  DM_TRY(faults::reach("launch.vmm_started", {name, clone.guest->vmm().process().pid()}), "");
   undo.dismiss();
   return clone;
 }
@@ -100,7 +103,10 @@ Result<Clone> make_clone(VmSupport& support,
   ScopeExit undo([&] { clone.discard(); });
   DM_ASSIGN(const UniqueFd state, clone.source->open_state(), "");
   DM_TRY(context.trace().step("load_state", [&] { return clone.guest->vmm().load_state(state, context); }), "");
+  const faults::Subject subject{name, clone.guest->vmm().process().pid()};
+  DM_TRY(faults::reach("launch.state_loaded", subject), "");
   DM_TRY(clone.guest->wake(identity.has_value(), identity, context), "");
+  DM_TRY(faults::reach("launch.awake", subject), "");
   undo.dismiss();
   return clone;
 }

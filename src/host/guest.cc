@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "host/process_guard.h"
 
 namespace dormouse::host {
 namespace {
@@ -143,7 +144,16 @@ Status Guest::wake(bool thaw, const std::optional<Identity>& identity, const os:
   return renew(thaw, identity, context);
 }
 
-Status Guest::thaw(const os::Context& context) { return agent_.thaw(protocol::Thaw{unix_time_ns()}, context); }
+Status Guest::freeze(const protocol::Freeze& freeze, const os::Context& context) {
+  const ProcessGuard guard(vmm_->process(), context);
+  DM_TRY(agent_.freeze(freeze, guard.context()), "");
+  return {};
+}
+
+Status Guest::thaw(const os::Context& context) {
+  const ProcessGuard guard(vmm_->process(), context);
+  return agent_.thaw(protocol::Thaw{unix_time_ns()}, guard.context());
+}
 
 Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os::Context& context) {
   protocol::Restored restored;
@@ -154,8 +164,9 @@ Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os
     restored.hostname = identity->hostname;
     restored.machine_id = identity->machine_id;
   }
+  const ProcessGuard guard(vmm_->process(), context);
   DM_ASSIGN(const protocol::RestoredAnswer answer,
-            context.trace().step("reseed_and_thaw", [&] { return agent_.restored(restored, context); }),
+            context.trace().step("reseed_and_thaw", [&] { return agent_.restored(restored, guard.context()); }),
             "wake");
   // A guest that shares its random numbers with its siblings must not run.
   if (answer.entropy_bits < 256 || answer.thawed != thaw) {

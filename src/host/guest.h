@@ -88,6 +88,9 @@ class Guest {
   // The second half of wake(), for a guest that runs: a clone that was made ahead gets an identity of its own.
   Status renew(bool thaw, const std::optional<Identity>& identity, const os::Context& context);
 
+  // The application stands still, until thaw() or a restore.
+  Status freeze(const protocol::Freeze& freeze, const os::Context& context);
+
   // The reverse of a freeze after which the guest stood still: the clock is set, the application goes on.
   Status thaw(const os::Context& context);
 

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "build_context/build_context.h"
+#include "faults/fault_point.h"
 #include "host/application_end.h"
 #include "host/process_guard.h"
 #include "http_client/http_call.h"
@@ -179,6 +180,9 @@ tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& o
       (void)guest_->end(os::Context::with_timeout(kEndTimeout));
     }
     (void)os::remove_tree(work_);
+    if (withdraw_on_failure_) {  // and then something failed
+      (void)os::remove_tree(request_.destination);
+    }
   });
   if (auto made = os::make_directories(work_); !made) {
     return tl::unexpected(internal(made.error()));
@@ -213,8 +217,17 @@ tl::expected<BuildResult, BuildFailure> ImageBuilder::build(const os::Context& o
       return tl::unexpected(std::move(why));
     }
   }
+  if (auto going_on = reached("build.validated"); !going_on) {
+    return tl::unexpected(internal(going_on.error()));
+  }
+  withdraw_on_failure_ = false;
   result_.isolation = support_.vm.platform.acceleration == vmm::Acceleration::kKvm ? Isolation::kKvm : Isolation::kTcg;
   return result_;
+}
+
+Status ImageBuilder::reached(faults::Step step) const {
+  return faults::reach(step,
+                       {request_.build_id, guest_ ? std::optional<int>(guest_->vmm().process().pid()) : std::nullopt});
 }
 
 // --- archive ---
@@ -279,6 +292,9 @@ ImageBuilder::Outcome ImageBuilder::run_builder(const os::Context& context) {
 
   if (auto built = with_guest(&ImageBuilder::run_build_script, context); !built) {
     return built;
+  }
+  if (auto going_on = reached("build.disk_made"); !going_on) {
+    return tl::unexpected(internal(going_on.error()));
   }
   // A clean end, so that the disk is whole; a guest that does not manage it has failed.
   auto stopped = guest_->agent().shutdown(context.within(kShutdownTimeout));
@@ -566,11 +582,13 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
     if (disk_ran_full()) {
       return fail(Error::from_errno(ENOSPC, "write the guest's disk"));
     }
+    DM_TRY(reached("build.frozen"), "");
     DM_TRY(guest_->vmm().stop(context), "");
     {
       DM_ASSIGN(const UniqueFd state, os::open_file(work_ / snapshot::kStateFile, O_WRONLY | O_CREAT | O_EXCL), "");
       DM_TRY(guest_->vmm().save_state(state, context), "");
     }
+    DM_TRY(reached("build.state_written"), "");
     DM_TRY(guest_->end(context), "");
     guest_.reset();
 
@@ -582,6 +600,7 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
         return fail_errno(fmt::format("move {}", name));
       }
     }
+    DM_TRY(reached("build.sealed"), "");
     snapshot::SnapshotManifest manifest = origin();
     manifest.all_capabilities = request_.all_capabilities;
     manifest.memory_bytes = allocated(staging / snapshot::kMemoryFile);
@@ -592,8 +611,11 @@ ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
     DM_TRY(
         os::publish_file(staging / snapshot::kManifestFile, snapshot::encode(manifest), 0444, os::Durability::kDurable),
         "");
+    DM_TRY(reached("build.manifest_written"), "");
     DM_TRY(os::make_directories(request_.destination.parent_path()), "");
     DM_TRY(os::rename_durably(staging, request_.destination), "");
+    withdraw_on_failure_ = true;
+    DM_TRY(reached("build.published"), "");
     result_.memory_snapshot_bytes = manifest.memory_bytes + manifest.state_bytes;
     result_.disk_snapshot_bytes = manifest.disk_bytes - std::min(manifest.disk_bytes, result_.code_install_bytes);
     return {};
@@ -622,9 +644,6 @@ ImageBuilder::Outcome ImageBuilder::validate(const os::Context& context) {
     validated = context.trace().step("hook_validate", [&] {
       return poll_hook("validate", request_.hooks.validate, clone.guest()->agent(), context);
     });
-  }
-  if (!validated) {
-    (void)os::remove_tree(request_.destination);
   }
   return validated;
 }

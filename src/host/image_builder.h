@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "faults/fault_point.h"
 #include "host/guest.h"
 #include "host/host.h"
 #include "host/standstill.h"
@@ -84,6 +85,7 @@ class ImageBuilder {
   // Whether a write of the guest's found no space on the host since this was asked last, or none could.
   bool disk_ran_full();
   BuildFailure internal(const Error& error) const;
+  Status reached(faults::Step step) const;
 
   BuildSupport& support_;
   const BuildRequest& request_;
@@ -94,6 +96,7 @@ class ImageBuilder {
   SteadyTime deadline_;
   bool stood_still_ = false;  // the builder guest, in the last attempt
   BuildResult result_;
+  bool withdraw_on_failure_ = false;  // the snapshot, which is published
 };
 
 }  // namespace dormouse::host

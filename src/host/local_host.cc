@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/scope_exit.h"
+#include "faults/fault_point.h"
 #include "hashing/digest.h"
 #include "host/named_engines.h"
 #include "http_client/http_call.h"
@@ -95,6 +96,17 @@ ProcessCare care_of_processes() {
   };
   care.memory_is_short = [] { return WarmPool::memory_is_short(); };
   return care;
+}
+
+// Removes what one rename published, by one rename: what is half removed is nothing.
+Status remove_published(const fs::path& directory, faults::Step withdrawn) {
+  const fs::path removed = directory.string() + ".tmp";
+  DM_TRY(os::remove_tree(removed), "");
+  if (Status renamed = os::rename_durably(directory, removed); !renamed && renamed.error().errno_value() != ENOENT) {
+    return renamed;
+  }
+  DM_TRY(faults::reach(withdrawn, {directory.filename().native()}), "");
+  return os::remove_tree(removed);
 }
 
 // Turns the making of a base into a sentence that says how far it is.
@@ -293,7 +305,7 @@ Status LocalHost::remove_snapshot(const fs::path& snapshot) {
     warm_->forget(snapshot);
   }
   templates_.forget(snapshot);
-  DM_TRY(os::remove_tree(snapshot), "");
+  DM_TRY(remove_published(snapshot, "delete.withdrawn"), "");
   collect_engines();
   return {};
 }
@@ -419,13 +431,7 @@ Status LocalHost::rollback(const std::string& microvm_id, const fs::path& checkp
 }
 
 Status LocalHost::remove_checkpoint(const fs::path& checkpoint) {
-  // By one rename: what is half removed is nobody's checkpoint.
-  const fs::path removed = checkpoint.string() + ".tmp";
-  DM_TRY(os::remove_tree(removed), "");
-  if (Status renamed = os::rename_durably(checkpoint, removed); !renamed && renamed.error().errno_value() != ENOENT) {
-    return renamed;
-  }
-  DM_TRY(os::remove_tree(removed), "");
+  DM_TRY(remove_published(checkpoint, "checkpoint.withdrawn"), "");
   collect_engines();
   return {};
 }

@@ -99,6 +99,7 @@ Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& contex
       return fail_errno("move " + ready->directory.string());
     }
     ready->directory = files_.directory();
+    DM_TRY(faults::reach("launch.moved", {id_, ready->guest->vmm().process().pid()}), "");
     return ready->guest->renew(true, identity_of(id_), within);
   }();
   obtaining.end(tracing::outcome_of(moved));
@@ -126,13 +127,18 @@ Status Vm::adopt(Clone clone) {
 Status Vm::launch_clone(const LaunchRequest& request, const os::Context& context) {
   DM_ASSIGN(Clone clone, obtain(request, context), "");
   DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
-  return context.trace().step("watch", [&] { return watch(*clone_.guest, 0, context); });
+  DM_TRY(reached("launch.recorded"), "");
+  DM_TRY(context.trace().step("watch", [&] { return watch(*clone_.guest, 0, context); }), "");
+  return reached("launch.watched");
 }
 
 Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
-  auto launched = request.checkpoint ? launch_child(request, context) : launch_clone(request, context);
+  Status launched = reached("launch.begun");
+  if (launched) {
+    launched = request.checkpoint ? launch_child(request, context) : launch_clone(request, context);
+  }
   if (!launched) {
     (void)end_guest();
     (void)os::remove_tree(files_.directory());
@@ -150,6 +156,7 @@ Result<SuspendedRecord> Vm::save(Guest& guest, const VmFiles& to, std::uint64_t&
   record.engine = clone_.engine_digest;
   DM_ASSIGN(const UniqueFd state, os::open_file(to.state(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_TRY(context.trace().step("save_state", [&] { return guest.vmm().save_state(state, context); }), "");
+  DM_TRY(reached("save.state_written"), "");
   DM_ASSIGN(const UniqueFd pages, os::open_file(to.pages(), O_WRONLY | O_CREAT | O_TRUNC), "");
   DM_ASSIGN(const snapshot::GuestMemory memory,
             snapshot::find_guest_memory(guest.vmm().process().pid(),
@@ -160,6 +167,7 @@ Result<SuspendedRecord> Vm::save(Guest& guest, const VmFiles& to, std::uint64_t&
       const snapshot::SavedPages saved,
       context.trace().step("save_pages", [&] { return snapshot::save_pages(memory, clone_.source->memory, pages); }),
       "");
+  DM_TRY(reached("save.pages_written"), "");
   bytes += saved.file_bytes + os::size_of(state.get());
   return record;
 }
@@ -169,32 +177,37 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
   const os::Context context = outer.within(kSuspendTimeout);
   const std::shared_ptr<Guest> running = guest();
   DM_TRY(expect_running(running, id_), "suspend");
-  DM_TRY(context.trace().step("freeze", [&] { return running->agent().freeze({}, context); }), "suspend " + id_);
+  DM_TRY(context.trace().step("freeze", [&] { return running->freeze({}, context); }), "suspend " + id_);
   const std::uint64_t output_offset = support_.watcher.remove(id_);
   SuspendResult result;
   auto suspended = [&]() -> Status {
+    DM_TRY(reached("suspend.frozen"), "");
     DM_TRY(context.trace().step("stop", [&] { return running->vmm().stop(context); }), "");
+    DM_TRY(reached("suspend.stopped"), "");
     DM_ASSIGN(SuspendedRecord record, save(*running, files_, result.bytes_written, context), "");
     // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
     DM_TRY(context.trace().step("fsync", [&] { return files_.sync_state(); }), "");
     DM_TRY(context.trace().step("checksum", [&] { return files_.sum(record); }), "");
     context.trace().count_bytes(tracing::Direction::kWritten, result.bytes_written);
     record.output_offset = output_offset;
+    DM_TRY(reached("suspend.synced"), "");
     return context.trace().step("rename", [&] { return files_.publish_suspended(record); });
   }();
   if (!suspended) {
     files_.remove_suspended_files();
     // The VM runs on, if it can; if not, the watcher finds its end.
     const os::Context undoing = os::Context::with_timeout(kEndTimeout);
-    if (auto resumed = running->vmm().run(undoing); resumed) {
+    if (running->vmm().run(undoing)) {
       (void)running->thaw(undoing);
-      (void)watch(*running, output_offset, undoing);
     }
+    (void)watch(*running, output_offset, undoing);
     return fail(std::move(suspended).error().with_context("suspend " + id_));
   }
+  (void)reached("suspend.published");
   publish_guest(nullptr);
   clone_.guest.reset();
   let_go(running, context);
+  (void)reached("suspend.let_go");
   return result;
 }
 
@@ -223,6 +236,7 @@ Status Vm::load(Guest& guest, const VmFiles& from, const SuspendedRecord& record
                                         std::uint64_t{clone_.source->manifest.model.memory_mib} << 20U),
             "");
   DM_TRY(context.trace().step("load_pages", [&] { return snapshot::load_pages(memory, pages); }), "");
+  DM_TRY(reached("load.pages_loaded"), "");
   DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDONLY), "");
   DM_ASSIGN(const UniqueFd state, os::open_file(from.state(), O_RDONLY), "");
   tracing::Span verifying = context.trace().span("verify");
@@ -233,7 +247,8 @@ Status Vm::load(Guest& guest, const VmFiles& from, const SuspendedRecord& record
     return fail_errno("go to the beginning of the device state");
   }
   context.trace().count_bytes(tracing::Direction::kRead, os::size_of(pages.get()) + os::size_of(state.get()));
-  return context.trace().step("load_state", [&] { return guest.vmm().load_state(state, context); });
+  DM_TRY(context.trace().step("load_state", [&] { return guest.vmm().load_state(state, context); }), "");
+  return reached("load.state_loaded");
 }
 
 // A process that was started ahead becomes this VM's: its run directory moves here, and it gets this VM's overlay.
@@ -248,10 +263,13 @@ Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context
   }
   DM_ASSIGN(const UniqueFd overlay, os::open_file(files_.overlay(), O_RDWR), "");
   DM_TRY(ready->guest->vmm().replace_overlay("application", overlay, context), "");
+  const faults::Subject subject{id_, ready->guest->vmm().process().pid()};
+  DM_TRY(faults::reach("load.vmm_taken", subject), "");
   DM_TRY(os::remove_tree(files_.run_directory()), "");
   if (::rename(VmFiles(ready->directory).run_directory().c_str(), files_.run_directory().c_str()) != 0) {
     return fail_errno("move " + ready->directory.string());
   }
+  DM_TRY(faults::reach("load.vmm_moved", subject), "");
   discard.dismiss();
   (void)os::remove_tree(ready->directory);
   ready->directory = files_.directory();
@@ -280,6 +298,7 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
   DM_ASSIGN(clone.user, support_.users.take(), "");
   DM_TRY(os::make_directories(files_.run_directory()), "");
   DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context.traced(making.within())), "");
+  DM_TRY(faults::reach("load.vmm_started", {id_, clone.guest->vmm().process().pid()}), "");
   making.succeed();
   return clone;
 }
@@ -294,6 +313,7 @@ Status Vm::continue_kept(const os::Context& context) {
   clone_.guest = kept;
   publish_guest(kept);
   const auto found = [&]() -> Status {
+    DM_TRY(reached("resume.kept_taken"), "");
     // Also asked because the answer shows that the process lives: what is lost after the point of no return is lost.
     DM_ASSIGN(const bool running, kept->vmm().is_running(context.within(kKeptAnswerTimeout)), "");
     if (running) {
@@ -312,7 +332,13 @@ Status Vm::continue_kept(const os::Context& context) {
 Status Vm::restore(const SuspendedRecord& record, const os::Context& context) {
   DM_ASSIGN(Clone clone, obtain_for(record, context), "");
   DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
+  DM_TRY(reached("resume.recorded"), "");
   return load(*clone_.guest, files_, record, context);
+}
+
+Status Vm::begin_to_run(const os::Context& context) {
+  DM_TRY(reached("resume.consumed"), "");
+  return context.trace().step("run", [&] { return clone_.guest->vmm().run(context); });
 }
 
 Status Vm::resume(const os::Context& outer) {
@@ -321,6 +347,7 @@ Status Vm::resume(const os::Context& outer) {
   DM_TRY(files_.finish_rollback(), "resume " + id_);
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
+    DM_TRY(reached("resume.begun"), "");
     if (!context.trace().step("obtain_kept", [&] { return continue_kept(context); })) {
       DM_TRY(restore(record, context), "");
     }
@@ -331,14 +358,24 @@ Status Vm::resume(const os::Context& outer) {
     (void)end_guest();
     return fail(std::move(loaded).error().with_context("resume " + id_));
   }
+  if (const Status begun = begin_to_run(context); !begun) {
+    (void)end_guest();
+    // Nothing ran on the overlay if it is what it was: then the saved state is still its own.
+    if (files_.verify(record) && files_.restore_suspended()) {
+      return fail(ErrorKind::kUnavailable, "resume " + id_ + ": " + begun.error().message());
+    }
+    return fail(ErrorKind::kDataLoss, "resume " + id_ + ": " + begun.error().message());
+  }
   auto awake = [&]() -> Status {
-    DM_TRY(clone_.guest->wake(true, {}, context), "");
+    DM_TRY(clone_.guest->renew(true, {}, context), "");
+    DM_TRY(reached("resume.awake"), "");
     return context.trace().step("watch", [&] { return watch(*clone_.guest, record.output_offset, context); });
   }();
   if (!awake) {
     (void)end_guest();
     return fail(ErrorKind::kDataLoss, "resume " + id_ + ": " + awake.error().message());
   }
+  (void)reached("resume.watched");
   files_.remove_suspended_files();
   return {};
 }
@@ -365,9 +402,12 @@ Status Vm::terminate() {
     running->vmm().process().kill(SIGKILL);
   }
   const std::lock_guard operation(operation_);
+  DM_TRY(reached("terminate.begun"), "");
   DM_TRY(end_guest(), "terminate " + id_);
   clone_ = Clone();
-  return os::remove_tree(files_.directory());
+  DM_TRY(reached("terminate.vmm_ended"), "");
+  DM_TRY(os::remove_tree(files_.directory()), "");
+  return reached("terminate.files_removed");
 }
 
 // --- after a restart ---

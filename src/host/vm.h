@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "faults/fault_point.h"
 #include "host/clone.h"
 #include "host/guest.h"
 #include "host/host.h"
@@ -63,7 +64,9 @@ class Vm {
   Status attach(const VmRecord& record, const os::Context& context);
   void publish_guest(std::shared_ptr<Guest> guest);
   Status watch(Guest& guest, std::uint64_t output_from, const os::Context& context);
+  Status begin_to_run(const os::Context& context);
   Status end_guest();
+  Status reached(faults::Step step) const { return faults::reach(step, {id_, process()}); }
 
   VmSupport& support_;
   const std::string id_;

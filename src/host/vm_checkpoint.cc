@@ -39,16 +39,19 @@ Result<SuspendedRecord> Vm::capture(Guest& guest,
                                     const os::Context& context) {
   protocol::Freeze freeze;
   freeze.keep_connections = true;
-  DM_TRY(context.trace().step("freeze", [&] { return guest.agent().freeze(freeze, context); }), "");
+  DM_TRY(context.trace().step("freeze", [&] { return guest.freeze(freeze, context); }), "");
+  (void)reached("checkpoint.frozen");
   const std::uint64_t output_offset = support_.watcher.output_offset(id_);
   const auto stopping = std::chrono::steady_clock::now();
   auto saved = [&]() -> Result<SuspendedRecord> {
     DM_TRY(context.trace().step("stop", [&] { return guest.vmm().stop(context); }), "");
+    DM_TRY(reached("checkpoint.stopped"), "");
     DM_ASSIGN(SuspendedRecord record, save(guest, to, result.bytes_written, context), "");
     // QEMU flushed it at `stop`.
     DM_TRY(
         context.trace().step("copy_disk", [&] { return os::copy_sparsely(files_.overlay(), to.overlay(), context); }),
         "");
+    DM_TRY(reached("checkpoint.disk_copied"), "");
     record.output_offset = output_offset;
     return record;
   }();
@@ -58,6 +61,7 @@ Result<SuspendedRecord> Vm::capture(Guest& guest,
   result.stood_still =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - stopping);
   DM_TRY(guest.thaw(going_on), "run on");
+  (void)reached("checkpoint.going_on");
   if (saved) {
     DM_TRY(to.sum(*saved), "");
   }
@@ -85,6 +89,7 @@ Result<CheckpointResult> Vm::checkpoint(const CheckpointRequest& request, const 
   CheckpointResult result;
   auto made = [&]() -> Status {
     DM_TRY(os::make_directories(to.directory()), "");
+    DM_TRY(reached("checkpoint.begun"), "");
     const std::shared_ptr<Guest> running = guest();
     DM_ASSIGN(SuspendedRecord record, running ? capture(*running, to, result, context) : copy(to, result, context), "");
     DM_ASSIGN(const std::uint64_t overlay_bytes, allocated_bytes(to.overlay()), "");
@@ -100,10 +105,12 @@ Result<CheckpointResult> Vm::checkpoint(const CheckpointRequest& request, const 
     DM_TRY(to.sync_state(), "");
     DM_TRY(os::publish_file(to.directory() / kCheckpointRecord, request.record, 0600, os::Durability::kDurable), "");
     DM_TRY(to.publish_suspended(record), "");
+    DM_TRY(reached("checkpoint.synced"), "");
     return os::rename_durably(to.directory(), request.destination);
   }();
   DM_TRY(made, "checkpoint " + id_);
   undo.dismiss();
+  (void)reached("checkpoint.published");
   return result;
 }
 
@@ -115,10 +122,13 @@ Status Vm::launch_child(const LaunchRequest& request, const os::Context& context
   record.egress = request.egress;
   DM_TRY(os::make_directories(files_.directory()), "");
   DM_TRY(os::copy_sparsely(checkpoint.overlay(), files_.overlay(), context), "");
+  DM_TRY(reached("fork.overlay_copied"), "");
   DM_ASSIGN(Clone clone, obtain_for(record, context), "");
   DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
+  DM_TRY(reached("fork.recorded"), "");
   DM_TRY(load(*clone_.guest, checkpoint, record, context), "");
   DM_TRY(clone_.guest->wake(true, identity_of(id_), context), "");
+  DM_TRY(reached("fork.awake"), "");
   const std::uint64_t own_from = record.output_offset;
   return context.trace().step("watch",
                               [&] { return support_.watcher.add(id_, *clone_.guest, own_from, own_from, context); });
@@ -134,6 +144,7 @@ Status Vm::rollback(const fs::path& path, const os::Context& outer) {
     DM_ASSIGN(const SuspendedRecord record, checkpoint.read_suspended(), "");
     DM_TRY(checkpoint.verify(record), "");
     DM_TRY(files_.prepare_rollback(checkpoint, context), "");
+    DM_TRY(reached("rollback.prepared"), "");
     return files_.publish_rollback(record);
   }();
   if (!committed) {
@@ -141,7 +152,11 @@ Status Vm::rollback(const fs::path& path, const os::Context& outer) {
     return fail(std::move(committed).error().with_context("roll " + id_ + " back"));
   }
   // From here on the VM is suspended, whatever goes wrong: what is left undone is done before it wakes.
+  (void)reached("rollback.published");
   Status finished = end_guest();
+  if (finished) {
+    finished = reached("rollback.vmm_ended");
+  }
   if (finished) {
     finished = files_.finish_rollback();
   }
@@ -151,6 +166,7 @@ Status Vm::rollback(const fs::path& path, const os::Context& outer) {
   if (support_.warm && clone_.source) {
     support_.warm->expect(clone_.snapshot, clone_.egress, Stage::kStarted);
   }
+  (void)reached("rollback.done");
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "faults/fault_point.h"
 #include "os/sparse_copy.h"
 #include "snapshot/checksum.h"
 #include "snapshot/guest_memory.h"
@@ -136,6 +137,8 @@ Status VmFiles::write_suspended(const SuspendedRecord& record, os::Durability du
 
 Status VmFiles::consume_suspended() const { return os::rename_durably(suspended(), directory_ / "consumed.json"); }
 
+Status VmFiles::restore_suspended() const { return os::rename_durably(directory_ / "consumed.json", suspended()); }
+
 Status VmFiles::sync_state() const {
   for (const std::filesystem::path& path : {state(), pages()}) {
     DM_TRY(os::sync_file(path), "");
@@ -193,8 +196,10 @@ Status VmFiles::finish_rollback() const {
     if (::rename(replacement.c_str(), (directory_ / name).c_str()) != 0 && errno != ENOENT) {  // ENOENT: done before
       return fail_errno("move " + replacement.string());
     }
+    DM_TRY(faults::reach("rollback.file_replaced", {directory_.filename().native()}), "");
   }
   DM_TRY(os::sync_directory(directory_), "");
+  DM_TRY(faults::reach("rollback.files_replaced", {directory_.filename().native()}), "");
   DM_TRY(os::rename_durably(rollback_record(), suspended()), "");
   return os::remove_tree(rollback_directory());
 }

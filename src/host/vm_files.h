@@ -72,6 +72,7 @@ class VmFiles {
   // The same with no promise about the host's crash: of a checkpoint that does not outlive the daemon.
   Status write_suspended(const SuspendedRecord& record, os::Durability durability) const;
   Status consume_suspended() const;                    // durable: it is not any more
+  Status restore_suspended() const;                    // durable: it is again, since nothing ran
   Status sync_state() const;                           // state and pages
   Status sum(SuspendedRecord& record) const;           // its checksums, of the files as they are
   Status verify(const SuspendedRecord& record) const;  // kDataLoss if they are other files

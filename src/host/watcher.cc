@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "host/application_end.h"
+#include "host/process_guard.h"
 
 namespace dormouse::host {
 namespace {
@@ -105,17 +106,24 @@ Status Watcher::insert(const std::string& id,
                        bool output_alone,
                        const os::Context& context) {
   const std::uint64_t from = wanted_(id).value_or(output_from);
-  DM_ASSIGN(UniqueFd agent, guest.agent().watch(from, context), "watch " + id);
+  const ProcessGuard guard(guest.vmm().process(), context);
+  auto agent = guest.agent().watch(from, guard.context());
+  if (!agent && (output_alone || !guard.process_ended())) {
+    return fail(std::move(agent).error().with_context("watch " + id));
+  }
   const std::lock_guard lock(mutex_);
   const std::uint64_t key = next_key_++;
   auto made = std::make_unique<Watched>(
-      Watched{key, id, &guest, std::move(agent), protocol::WatchDecoder(from), own_from, false});
+      Watched{key, id, &guest, agent ? *std::move(agent) : UniqueFd(), protocol::WatchDecoder(from), own_from, false});
   Watched& watched = *made;
   watched_.emplace(key, std::move(made));
   if (output_alone) {
     return register_source(watched, kAgent, watched.agent.get());
   }
   DM_TRY(register_source(watched, kProcess, guest.vmm().process().descriptor()), "");
+  if (!watched.agent) {
+    return {};  // it has ended, and that is what is reported
+  }
   DM_TRY(register_source(watched, kQmp, guest.vmm().qmp_descriptor()), "");
   return register_source(watched, kAgent, watched.agent.get());
 }

@@ -31,7 +31,8 @@ class Watcher {
   Watcher& operator=(const Watcher&) = delete;
 
   // `guest` outlives its being watched. Output is reported from the byte that is wanted on, `output_from` if that is not
-  // known, as far as the guest still has it. What is before `own_from` is the image's.
+  // known, as far as the guest still has it. What is before `own_from` is the image's. Of a guest whose process has ended
+  // the exit is reported at once.
   Status add(const std::string& id,
              Guest& guest,
              std::uint64_t output_from,
