@@ -7,11 +7,13 @@
 #include <fmt/core.h>
 
 #include "control/build_log.h"
+#include "control/garbage.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
 #include "control/images_implementation.h"
 #include "control/record_codec.h"
 #include "control/service_failure.h"
+#include "faults/fault_point.h"
 #include "logs/log_writer.h"
 #include "os/file.h"
 
@@ -80,6 +82,7 @@ void Images::Implementation::plan_deletion(const Image& image) {
 }
 
 Status Images::Implementation::delete_version_files(const Image& image, const std::string& version) {
+  DM_TRY(faults::reach("delete.begun", {image.name}), "");
   bool built = false;
   std::optional<std::string> after;
   do {
@@ -94,7 +97,7 @@ Status Images::Implementation::delete_version_files(const Image& image, const st
     DM_TRY(world.host.remove_snapshot(snapshot_directory(world.data_directory, image.id, version)),
            "remove a snapshot");
   }
-  return {};
+  return faults::reach("delete.files_removed", {image.name});
 }
 
 Status Images::Implementation::delete_files(const Image& image) {
@@ -262,14 +265,19 @@ void Images::Implementation::fail_left_over(const store::BuildRow& row) {
     ++builds_planned_;  // finish() takes it off
     ++builds_planned_by_account_[row.account];
   }
+  // It may have come as far as the snapshot.
+  Status removed = world.host.remove_snapshot(snapshot_directory(world.data_directory, image->id, version->version));
+  if (removed) {
+    removed = os::remove_tree(build_directory(world.data_directory, row.build_id));
+  }
+  if (!removed) {
+    log::error("what was left of a build could not be removed", {{"error", removed.error().message()}});
+  }
   finish({*std::move(image), *std::move(version), *std::move(build)},
          tl::unexpected(host::BuildFailure{
              kPlatformError,
              "The daemon restarted while the build was under way. Please create or update the image again.",
              std::nullopt}));
-  if (const Status removed = os::remove_tree(build_directory(world.data_directory, row.build_id)); !removed) {
-    log::error("a build's directory could not be removed", {{"error", removed.error().message()}});
-  }
 }
 
 void Images::Implementation::start() {
@@ -285,6 +293,9 @@ void Images::Implementation::start() {
     for (const store::BuildRow& row : *rows) {
       fail_left_over(row);
     }
+  }
+  if (const auto collected = collect_garbage(world.data_directory, world.metadata); !collected) {
+    log::error("what is left of images and builds stays", {{"error", collected.error().message()}});
   }
   // No build is left, so what is UPDATING loses a version.
   for (const ImageState state : {ImageState::kDeleting, ImageState::kUpdating}) {
