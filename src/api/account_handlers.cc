@@ -22,17 +22,6 @@ using control::refuse;
 using control::ServiceErrorKind;
 using Members = control::Answer<json::object>;
 
-control::Answer<void> require_administrator(const Call& call) {
-  if (call.caller.administrator) {
-    return {};
-  }
-  return refuse(ServiceErrorKind::kAccessDenied,
-                fmt::format("{} may not do {}: use a key of the administrator's account, such as the one in the file "
-                            "`credentials` of the daemon's data directory",
-                            call.caller.arn.empty() ? "Account " + call.account : call.caller.arn,
-                            call.operation.name));
-}
-
 json::object account_members(const control::Account& account) {
   return {{"accountId", account.id},
           {"name", account.name},
@@ -104,6 +93,17 @@ bool is_operation(std::string_view name) {
 }
 
 }  // namespace
+
+control::Answer<void> require_administrator(const Call& call) {
+  if (call.caller.administrator) {
+    return {};
+  }
+  return refuse(ServiceErrorKind::kAccessDenied,
+                fmt::format("{} may not do {}: use a key of the administrator's account, such as the one in the file "
+                            "`credentials` of the daemon's data directory",
+                            call.caller.arn.empty() ? "Account " + call.account : call.caller.arn,
+                            call.operation.name));
+}
 
 Members create_account(Backend& backend, const Call& call) {
   if (const auto allowed = require_administrator(call); !allowed) {

@@ -67,6 +67,7 @@ Backend backend_of(const Api::Parts& parts, PageTokens& pages, control::RateLimi
           pages,
           parts.clock,
           region,
+          parts.storage,
           parts.telemetry};
 }
 

@@ -23,6 +23,7 @@
 #include "control/network_connectors.h"
 #include "control/quotas.h"
 #include "control/roles.h"
+#include "control/storage.h"
 #include "net/http.h"
 #include "telemetry/telemetry.h"
 
@@ -58,7 +59,8 @@ class Api final : public net::Handler {
     net::Handler& s3;
     logs::LogStore& logs;
     logs::LogWriter& log_writer;
-    telemetry::Telemetry* telemetry = nullptr;  // none: nothing is measured
+    std::function<Result<control::StorageReport>(const os::Context& context)> storage;  // control::Storage::report
+    telemetry::Telemetry* telemetry = nullptr;                                          // none: nothing is measured
   };
   struct Options {
     std::string region = "us-east-1";

@@ -75,6 +75,7 @@ const std::vector<std::pair<const char*, TestRequest>>& plain_requests() {
         {"DeleteCheckpoint", {"DELETE", ours + "/checkpoints/checkpoint-absent", ""}},
         {"ForkCheckpoint", {"POST", ours + "/checkpoints/checkpoint-absent/fork", "{}"}},
         {"ListTraces", get(ours + "/traces")},
+        {"DescribeStorage", get(ours + "/storage")},
     };
   }();
   return requests;

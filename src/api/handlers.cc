@@ -72,6 +72,7 @@ constexpr std::pair<std::string_view, Handler> kHandlers[] = {
     {"DeleteCheckpoint", delete_checkpoint},
     {"ForkCheckpoint", fork_checkpoint},
     {"ListTraces", list_traces},
+    {"DescribeStorage", describe_storage},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,7 @@
 #include "control/quotas.h"
 #include "control/roles.h"
 #include "control/service_error.h"
+#include "control/storage.h"
 #include "telemetry/telemetry.h"
 
 namespace dormouse::api {
@@ -41,6 +43,7 @@ struct Backend {
   PageTokens& pages;
   Clock& clock;
   std::string region;
+  std::function<Result<control::StorageReport>(const os::Context& context)> storage;
   telemetry::Telemetry* telemetry = nullptr;  // none: nothing is measured, and there are no traces to list
 };
 
@@ -53,6 +56,9 @@ struct Call {
 };
 
 using Handler = control::Answer<boost::json::object> (*)(Backend& backend, const Call& call);
+
+// AccessDenied for keys of other accounts than the administrator's.
+control::Answer<void> require_administrator(const Call& call);
 
 // The handler of an operation; null if that operation is not available yet.
 Handler find_handler(std::string_view operation);
@@ -95,6 +101,7 @@ control::Answer<boost::json::object> list_tags(Backend& backend, const Call& cal
 control::Answer<boost::json::object> get_build_log(Backend& backend, const Call& call);
 control::Answer<boost::json::object> describe_build(Backend& backend, const Call& call);
 control::Answer<boost::json::object> describe_microvm(Backend& backend, const Call& call);
+control::Answer<boost::json::object> describe_storage(Backend& backend, const Call& call);
 control::Answer<boost::json::object> list_traces(Backend& backend, const Call& call);
 
 control::Answer<boost::json::object> create_account(Backend& backend, const Call& call);

@@ -250,6 +250,44 @@ constexpr Member kTracesPageMembers[] = {
 };
 constexpr Shape kTracesPage = structure("ListTracesResponse", kTracesPageMembers);
 
+// ---- storage ----
+
+constexpr std::string_view kStorageErrors[] = {
+    "AccessDeniedException", "InternalServerException", "ThrottlingException", "ValidationException"};
+constexpr Shape kStorage = structure("DescribeStorageRequest");
+constexpr Member kStorageKindMembers[] = {
+    {"kind", &kString, kRequired},
+    {"bytes", &kLong, kRequired},
+    {"items", &kLong, kRequired},
+};
+constexpr Shape kStorageKind = structure("StorageKind", kStorageKindMembers);
+constexpr Shape kStorageKinds = list("StorageKindList", kStorageKind);
+constexpr Member kStoragePartMembers[] = {{"name", &kString, kRequired}, {"bytes", &kLong, kRequired}};
+constexpr Shape kStoragePart = structure("StoragePart", kStoragePartMembers);
+constexpr Shape kStorageParts = list("StoragePartList", kStoragePart);
+constexpr Member kStorageItemMembers[] = {
+    {"kind", &kString, kRequired},
+    {"id", &kString, kRequired},
+    {"account", &kString},
+    {"bytes", &kLong, kRequired},
+    {"parts", &kStorageParts, kRequired},
+    {"heldBy", &kTexts, kRequired},
+    {"named", &kBoolean, kRequired},
+};
+constexpr Shape kStorageItem = structure("StorageItem", kStorageItemMembers);
+constexpr Shape kStorageItems = list("StorageItemList", kStorageItem);
+constexpr Member kStorageReportMembers[] = {
+    {"kinds", &kStorageKinds, kRequired},
+    {"items", &kStorageItems, kRequired},
+    {"itemsLeftOut", &kLong, kRequired},
+    {"dataDirectoryBytes", &kLong, kRequired},
+    {"budgetBytes", &kLong},
+    {"leftBytes", &kLong, kRequired},
+    {"fileSystemBytes", &kLong, kRequired},
+    {"availableBytes", &kLong, kRequired},
+};
+constexpr Shape kStorageReport = structure("DescribeStorageResponse", kStorageReportMembers);
+
 constexpr std::string_view kBuildPath =
     "/dormouse/2026-11-01/images/{imageIdentifier}/versions/{imageVersion}/builds/{buildId}";
 constexpr std::string_view kLogPath =
@@ -270,6 +308,7 @@ constexpr Operation kOperations[] = {
     {"DeleteCheckpoint", "DELETE", kCheckpointPath, 200, &kIdentifyCheckpoint, &kNothing, kChangeErrors, &kProtocol},
     {"ForkCheckpoint", "POST", kForkCheckpointPath, 200, &kForkCheckpoint, &kForked, kForkCheckpointErrors,
      &kProtocol},
+    {"DescribeStorage", "GET", "/dormouse/2026-11-01/storage", 200, &kStorage, &kStorageReport, kStorageErrors, &kProtocol},
     {"ListTraces", "GET", "/dormouse/2026-11-01/traces", 200, &kTraces, &kTracesPage, kCommonErrors, &kProtocol},
 };
 // clang-format on

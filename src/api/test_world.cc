@@ -74,7 +74,8 @@ TestWorld::TestWorld(const control::Quotas& quotas, Api::Options options)
            tokens_,
            s3_,
            *control.log_store,
-           *control.log_writer},
+           *control.log_writer,
+           [this](const os::Context&) -> Result<control::StorageReport> { return storage; }},
           completed(std::move(options))),
       client(api, credentials_.credential, control.clock) {
   control.world->quotas.set_defaults(quotas);

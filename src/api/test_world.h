@@ -53,6 +53,7 @@ class TestWorld {
   void await_state(const std::string& microvm_id, control::MicrovmState state, int times = 1);
 
   test::ControlFixture control;
+  control::StorageReport storage;  // what DescribeStorage answers
 
  private:
   OneCredential credentials_;

@@ -121,6 +121,26 @@ Result<std::vector<Bucket>> ObjectStore::list_buckets(const std::string& account
   }
 }
 
+Result<std::vector<ObjectStore::BucketUse>> ObjectStore::bucket_use() const {
+  const std::lock_guard lock(mutex_);
+  DM_ASSIGN(auto select,
+            index_->prepare("SELECT account, bucket, SUM(size), COUNT(*) FROM objects GROUP BY account, bucket"),
+            "");
+  std::vector<BucketUse> found;
+  while (true) {
+    DM_ASSIGN(const bool row, select.step(), "add up the buckets");
+    if (!row) {
+      return found;
+    }
+    BucketUse use;
+    use.account = select.text();
+    use.bucket = select.text();
+    use.bytes = static_cast<std::uint64_t>(select.number());
+    use.objects = static_cast<std::size_t>(select.number());
+    found.push_back(std::move(use));
+  }
+}
+
 Result<Bucket> ObjectStore::bucket(const std::string& account, const std::string& bucket) const {
   const std::lock_guard lock(mutex_);
   DM_TRY(require_bucket(account, bucket), "");

@@ -101,6 +101,14 @@ class ObjectStore {
   Status create_bucket(const std::string& account, const std::string& bucket);  // kConflict: there is one
   Status remove_bucket(const std::string& account, const std::string& bucket);  // kConflict: it is not empty
   Result<std::vector<Bucket>> list_buckets(const std::string& account) const;
+  // Of every account, what the objects of each bucket take together; buckets without objects are left out.
+  struct BucketUse {
+    std::string account;
+    std::string bucket;
+    std::uint64_t bytes = 0;
+    std::size_t objects = 0;
+  };
+  Result<std::vector<BucketUse>> bucket_use() const;
   Result<Bucket> bucket(const std::string& account, const std::string& bucket) const;
 
   Result<std::unique_ptr<BlobWriter>> new_blob() const { return blobs_.create(); }

@@ -43,6 +43,7 @@ void add_connector_commands(CLI::App& program, Invocation& invocation);
 void add_tag_commands(CLI::App& program, Invocation& invocation);
 void add_log_group_commands(CLI::App& program, Invocation& invocation);
 void add_base_commands(CLI::App& program, Invocation& invocation);
+void add_df(CLI::App& program, Invocation& invocation);
 void add_doctor(CLI::App& program, Invocation& invocation);
 void add_env(CLI::App& program, Invocation& invocation);
 void add_logs(CLI::App& program, Invocation& invocation);

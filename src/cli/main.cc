@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   add_log_group_commands(program, invocation);
   add_account_commands(program, invocation);
   add_base_commands(program, invocation);
+  add_df(program, invocation);
   add_doctor(program, invocation);
   add_env(program, invocation);
   add_trust(program, invocation);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "control/disk_budget.h"
 #include "control/document.h"
 #include "control/image_files.h"
 #include "control/image_holds.h"
@@ -190,6 +191,10 @@ Answer<Checkpoint> Checkpoints::create(const std::string& account,
   if (!source) {
     return tl::unexpected(source.error());
   }
+  if (const Status room = world_.disk ? world_.disk->check(DiskBudget::Use::kCheckpoint) : Status(); !room) {
+    return refuse(ServiceErrorKind::kInsufficientCapacity,
+                  fmt::format("No checkpoint is made: {}.", room.error().message()));
+  }
   Checkpoint checkpoint;
   checkpoint.checkpoint_id = "checkpoint-" + make_uuid();
   checkpoint.name = name;
@@ -276,6 +281,15 @@ std::size_t Checkpoints::count(const std::string& account) const {
   return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
     return entry.second.checkpoint.source.account == account;
   }));
+}
+
+std::vector<Checkpoint> Checkpoints::all() const {
+  std::vector<Checkpoint> found;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, entry] : entries_) {
+    found.push_back(entry.checkpoint);
+  }
+  return found;
 }
 
 Answer<void> Checkpoints::remove(const std::string& account, const std::string& checkpoint_id) {

@@ -47,6 +47,7 @@ class Checkpoints {
                                 std::size_t limit,
                                 const std::optional<std::string>& after) const;
   std::size_t count(const std::string& account) const;
+  std::vector<Checkpoint> all() const;  // of every account
   // Refused while VMs are launched from it, or one goes back to it.
   Answer<void> remove(const std::string& account, const std::string& checkpoint_id);
 

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/log.h"
+#include "control/disk_budget.h"
 #include "control/image_rules.h"
 #include "control/world.h"
 #include "logs/log_writer.h"
@@ -163,10 +164,15 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
   return *launched;
 }
 
-tl::expected<void, SuspendFailure> suspend_microvm(host::Host& host,
+tl::expected<void, SuspendFailure> suspend_microvm(World& world,
                                                    const std::string& microvm_id,
                                                    const Hooks& hooks,
                                                    const os::Context& context) {
+  host::Host& host = world.host;
+  if (const Status room = world.disk ? world.disk->check(DiskBudget::Use::kSuspension) : Status(); !room) {
+    return tl::unexpected(SuspendFailure{
+        fmt::format("The MicroVM could not be suspended and runs on: {}.", room.error().message()), false});
+  }
   if (hooks.suspend.enabled) {
     const auto told = call_hook(host, microvm_id, hooks, hooks.suspend, kSuspendHook, hook_call("suspend"), context);
     if (!told) {

@@ -65,7 +65,7 @@ struct SuspendFailure {
   std::string sentence;
   bool by_hook = false;  // the application refused; else the host failed. The VM runs on
 };
-tl::expected<void, SuspendFailure> suspend_microvm(host::Host& host,
+tl::expected<void, SuspendFailure> suspend_microvm(World& world,
                                                    const std::string& microvm_id,
                                                    const Hooks& hooks,
                                                    const os::Context& context);

@@ -511,8 +511,8 @@ void MicrovmTask::start_suspend() {
   trace_ = std::exchange(suspend_trace_, {});
   start<Outcome>(
       Effect::kSuspend,
-      [&host = services_.world.host, id = id_, hooks = record_.hooks](const os::Context& context) {
-        return suspend_microvm(host, id, hooks, context);
+      [&world = services_.world, id = id_, hooks = record_.hooks](const os::Context& context) {
+        return suspend_microvm(world, id, hooks, context);
       },
       [this](const Outcome& outcome) {
         finished(Effect::kSuspend, !outcome);

@@ -14,6 +14,7 @@
 #include "base/uuid.h"
 #include "control/client_tokens.h"
 #include "control/decoded_page.h"
+#include "control/disk_budget.h"
 #include "control/identifiers.h"
 #include "control/image_files.h"
 #include "control/image_rules.h"
@@ -128,6 +129,10 @@ Answer<void> Microvms::Implementation::check_capacity(const host::MachineSize& s
   }
   if (const auto reason = memory_.no_room(static_cast<std::uint64_t>(vms))) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, fmt::format("No MicroVM can be launched now: {}", *reason));
+  }
+  if (const Status room = world.disk ? world.disk->check(DiskBudget::Use::kLaunch) : Status(); !room) {
+    return refuse(ServiceErrorKind::kInsufficientCapacity,
+                  fmt::format("No MicroVM can be launched now: {}", room.error().message()));
   }
   return {};
 }
@@ -362,6 +367,7 @@ void Microvms::Implementation::start(const std::vector<host::RecoveredVm>& found
   }
   plan_sweep();
   plan_relief();
+  plan_disk_count();
 }
 
 void Microvms::Implementation::plan_sweep() {
@@ -383,6 +389,21 @@ void Microvms::Implementation::plan_relief() {
     });
     if (!posted) {
       log::debug("the look at the VMs' memory is left out");
+    }
+  });
+}
+
+void Microvms::Implementation::plan_disk_count() {
+  if (world.disk == nullptr) {
+    return;
+  }
+  timers_.at(world.clock.steady() + DiskBudget::kCountInterval, [this] {
+    const Status posted = departures_.post([this] {
+      world.disk->count();
+      plan_disk_count();
+    });
+    if (!posted) {
+      log::debug("the look at the disk is left out");
     }
   });
 }

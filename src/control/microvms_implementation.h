@@ -69,6 +69,7 @@ class Microvms::Implementation {
   void sweep();
   void plan_sweep();
   void plan_relief();
+  void plan_disk_count();
 
   Timers timers_;
   os::WorkerPool events_;

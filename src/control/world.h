@@ -27,6 +27,8 @@ class Telemetry;
 
 namespace dormouse::control {
 
+class DiskBudget;
+
 // Where build archives come from. Blocking.
 class ArtifactSource {
  public:
@@ -70,6 +72,7 @@ class World {
   std::size_t microvm_workers = 32;  // launches and resumptions under way at once; as many suspensions and terminations
   std::optional<std::uint64_t> memory_budget_bytes{};  // of all VMs' private memory together; MemoryBudget
   telemetry::Telemetry* telemetry = nullptr;           // none: nothing is measured
+  DiskBudget* disk = nullptr;                          // none: only a full disk refuses
 };
 
 }  // namespace dormouse::control

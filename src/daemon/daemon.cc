@@ -25,12 +25,14 @@
 #include "control/accounts.h"
 #include "control/callers.h"
 #include "control/checkpoints.h"
+#include "control/disk_budget.h"
 #include "control/images.h"
 #include "control/microvms.h"
 #include "control/network_connectors.h"
 #include "control/quotas.h"
 #include "control/roles.h"
 #include "control/sessions.h"
+#include "control/storage.h"
 #include "control/world.h"
 #include "daemon/figures.h"
 #include "daemon/token_issuer.h"
@@ -183,6 +185,7 @@ struct Daemon::Parts {
   std::unique_ptr<artifacts::ArtifactFetcher> fetcher;
   std::unique_ptr<artifacts::S3Handler> s3;
   std::unique_ptr<host::LocalHost> host;
+  std::unique_ptr<control::DiskBudget> disk;
   std::unique_ptr<control::World> world;
   std::unique_ptr<control::Accounts> accounts;
   std::unique_ptr<control::Roles> roles;
@@ -190,6 +193,7 @@ struct Daemon::Parts {
   std::unique_ptr<control::Images> images;
   std::unique_ptr<control::Microvms> microvms;
   std::unique_ptr<control::Checkpoints> checkpoints;
+  std::unique_ptr<control::Storage> storage;
   std::unique_ptr<os::WorkerPool> api_workers;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<proxy::MicrovmsBackend> backend;
@@ -200,8 +204,10 @@ struct Daemon::Parts {
 
   Status open_telemetry(const Options& options);
   Status open_stores(const Options& options);
+  Status open_disk(const Options& options);
   Status open_control(const Options& options, const os::Context& context);
   Status listen(const Options& options);
+  Result<std::vector<control::Storage::Bucket>> buckets() const;
   // What an account has besides the records of the metadata.
   Result<store::IdentityStore::Counts> other_resources(const std::string& account) const;
 };
@@ -213,6 +219,15 @@ Result<store::IdentityStore::Counts> Daemon::Parts::other_resources(const std::s
       {"buckets", buckets.size()}, {"checkpoints", checkpoints->count(account)}, {"log groups", log_groups}};
   std::erase_if(counts, [](const auto& kind) { return kind.second == 0; });
   return counts;
+}
+
+Result<std::vector<control::Storage::Bucket>> Daemon::Parts::buckets() const {
+  DM_ASSIGN(const auto use, objects->bucket_use(), "");
+  std::vector<control::Storage::Bucket> found;
+  for (const auto& [account, bucket, bytes, count] : use) {
+    found.push_back({account, bucket, bytes, count});
+  }
+  return found;
 }
 
 Status Daemon::Parts::open_telemetry(const Options& options) {
@@ -254,6 +269,27 @@ Status Daemon::Parts::open_stores(const Options& options) {
   return {};
 }
 
+// What the disk has room for, and what holds it.
+Status Daemon::Parts::open_disk(const Options& options) {
+  const fs::path directory = options.data_directory;
+  DM_ASSIGN(const os::FileSystemFacts facts, os::read_file_system_facts(directory), "--data-dir");
+  DM_ASSIGN(const auto budget, parse_budget("disk", options.disk_budget, facts.total_bytes), "");
+  disk = std::make_unique<control::DiskBudget>(
+      control::DiskBudget::Sources{
+          clock,
+          [directory] { return os::read_file_system_facts(directory); },
+          [directory](const os::Context& context) { return control::count_by_kind(directory, context); },
+          [this] { return host->memory_use().private_bytes; },
+          [this] {
+            const host::MemoryUse use = host->memory_use();
+            return use.private_bytes / std::max<std::size_t>(1, use.vms);
+          }},
+      budget);
+  world->disk = disk.get();
+  disk->count();
+  return {};
+}
+
 Status Daemon::Parts::open_control(const Options& options, const os::Context& context) {
   DM_ASSIGN(host::LocalHostOptions wanted, host_options(options), "");
   DM_ASSIGN(host, host::LocalHost::create(std::move(wanted), context), "");
@@ -271,7 +307,7 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   world->customer_egress = options.customer_egress == "internet" ? host::Egress::kInternet : host::Egress::kNone;
   world->image_names = options.image_names;
   DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
-  DM_ASSIGN(world->memory_budget_bytes, parse_memory_budget(options.memory_budget, memory.total_bytes), "");
+  DM_ASSIGN(world->memory_budget_bytes, parse_budget("memory", options.memory_budget, memory.total_bytes), "");
   if (options.quotas == "aws") {
     world->quotas.set_defaults(control::aws_quotas());
   }
@@ -285,9 +321,12 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   DM_TRY(accounts->start(), "the accounts");
   roles = std::make_unique<control::Roles>(*identities, *sessions, clock);
   connectors = std::make_unique<control::NetworkConnectors>(*world);
+  DM_TRY(open_disk(options), "");
   images = std::make_unique<control::Images>(*world);
   microvms = std::make_unique<control::Microvms>(*world, *images);
   checkpoints = std::make_unique<control::Checkpoints>(*world, *images, *microvms);
+  storage = std::make_unique<control::Storage>(
+      control::Storage::Parts{*world, *checkpoints, options.cache_directory, [this] { return buckets(); }, *disk});
   DM_ASSIGN(const std::vector<host::RecoveredVm> found, host->recover(context), "find VMs of an earlier daemon");
   connectors->start();
   checkpoints->start();
@@ -312,6 +351,7 @@ Status Daemon::Parts::listen(const Options& options) {
                         *s3,
                         *log_store,
                         *log_writer,
+                        [this](const os::Context& context) { return storage->report(context); },
                         telemetry.get()};
   api::Api::Options api_options;
   api_options.region = options.region;
@@ -333,7 +373,7 @@ Status Daemon::Parts::listen(const Options& options) {
   net::HttpServer::Options server_options;
   server_options.listen = options.api;
   api_server = std::make_unique<net::HttpServer>(std::move(server_options), *api, *api_workers);
-  collect_figures(*telemetry, {*host, *metadata, exporter.get()});  // before anybody can ask for them
+  collect_figures(*telemetry, {*host, *metadata, *disk, exporter.get()});  // before anybody can ask for them
   DM_TRY(api_server->start(), "--api");
   if (options.metrics) {
     metrics = std::make_unique<api::MetricsHandler>(*telemetry);

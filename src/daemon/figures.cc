@@ -43,6 +43,16 @@ void read_figures(telemetry::Metrics& metrics, const FigureSources& sources) {
   if (const auto memory = os::read_memory_facts()) {
     metrics.memory_available.set({}, static_cast<double>(memory->available_bytes));
   }
+  std::map<std::vector<std::string>, double> held;
+  for (const auto& [kind, bytes] : sources.disk.by_kind()) {
+    held[{kind}] = static_cast<double>(bytes);
+  }
+  metrics.storage.replace(held);
+  const control::DiskRoom room = sources.disk.room();
+  metrics.disk_left.set({}, static_cast<double>(room.left()));
+  if (room.budget_bytes) {
+    metrics.disk_budget.set({}, static_cast<double>(*room.budget_bytes));
+  }
   if (const auto memory = os::memory_of(::getpid())) {
     metrics.resident_memory.set({}, static_cast<double>(memory->resident));
   }

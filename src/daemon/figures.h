@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "control/disk_budget.h"
 #include "host/host.h"
 #include "otlp/exporter.h"
 #include "store/metadata_store.h"
@@ -13,6 +14,7 @@ namespace dormouse::daemon {
 struct FigureSources {
   const host::Host& host;
   store::MetadataStore& metadata;
+  const control::DiskBudget& disk;
   const otlp::Exporter* exporter = nullptr;
 };
 

@@ -7,6 +7,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "faults/fault_point.h"
+
 namespace dormouse::daemon {
 namespace {
 
@@ -17,6 +19,17 @@ constexpr char kExamples[] = R"(Examples:
 
 A client needs AWS_ENDPOINT_URL=http://127.0.0.1:9600, the region, and AWS_SHARED_CREDENTIALS_FILE=DIR/credentials;
 `dormouse env` prints that.)";
+
+// The steps that a test can make fail, each with what can happen there beside the daemon's end.
+std::string fault_points() {
+  std::string text;
+  for (const auto& [name, breaks] : faults::kSteps) {
+    const bool step = breaks == faults::Breaks::kStep || breaks == faults::Breaks::kBoth;
+    const bool vmm = breaks == faults::Breaks::kVmm || breaks == faults::Breaks::kBoth;
+    text += (text.empty() ? "" : "\n") + std::string(name) + (step ? " fail" : "") + (vmm ? " kill-vmm" : "");
+  }
+  return text;
+}
 
 void declare(CLI::App& app, Options& options) {
   app.set_config("--config", "", "Read options from this TOML file; names are those of the long options");
@@ -64,7 +77,17 @@ void declare(CLI::App& app, Options& options) {
          "Memory that VMs may have for themselves together: a size (6G, 512M), a share of the host's (80%), or none. "
          "Others that are idle and woken by requests are put to sleep to keep it")
       ->check([](const std::string& text) {
-        const auto parsed = parse_memory_budget(text, 0);
+        const auto parsed = parse_budget("memory", text, 0);
+        return parsed ? std::string() : parsed.error().message();
+      })
+      ->capture_default_str();
+  app.add_option(
+         "--disk-budget",
+         options.disk_budget,
+         "What the data directory may hold: a size (200G, 512M), a share of its file system (90%), or none. Builds, "
+         "launches, checkpoints and suspensions that have no room in it are refused")
+      ->check([](const std::string& text) {
+        const auto parsed = parse_budget("disk", text, 0);
         return parsed ? std::string() : parsed.error().message();
       })
       ->capture_default_str();
@@ -134,7 +157,7 @@ void declare(CLI::App& app, Options& options) {
 
 }  // namespace
 
-Result<std::optional<std::uint64_t>> parse_memory_budget(const std::string& text, std::uint64_t host_bytes) {
+Result<std::optional<std::uint64_t>> parse_budget(const char* what, const std::string& text, std::uint64_t host_bytes) {
   if (text == "none") {
     return std::nullopt;
   }
@@ -148,7 +171,7 @@ Result<std::optional<std::uint64_t>> parse_memory_budget(const std::string& text
     return number << (unit == "M" ? 20U : 30U);
   }
   return fail(ErrorKind::kInvalidArgument,
-              "'" + text + "' is no memory budget: a size from 1M to 1048576G, a share from 1% to 100%, or none");
+              "'" + text + "' is no " + what + " budget: a size from 1M to 1048576G, a share from 1% to 100%, or none");
 }
 
 std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
@@ -156,6 +179,12 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   CLI::App app("Runs MicroVMs behind the API of AWS Lambda MicroVMs.", "dormoused");
   app.footer(kExamples);
   app.set_version_flag("--version", DM_VERSION);
+  app.add_flag_callback(
+         "--fault-points",
+         [] { throw CLI::CallForVersion(fault_points(), 0); },
+         "Print the steps that tests make fail (src/faults/fault_point.h)")
+      ->group("")
+      ->trigger_on_parse();
   app.allow_config_extras(CLI::config_extras_mode::error);
   declare(app, options);
   try {

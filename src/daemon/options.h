@@ -32,6 +32,7 @@ struct Options {
   std::vector<std::string> egress_allowed;  // CIDR; exceptions
   std::string memory_budget = "80%";
   int keep_suspended_seconds = 60;
+  std::string disk_budget = "90%";
   int concurrent_builds = 2;
   int build_timeout_seconds = 3600;
   int drain_timeout_seconds = 5;
@@ -51,8 +52,9 @@ struct Options {
   std::string log_level = "info";
 };
 
-// Bytes of Options::memory_budget on a host with that much memory; nothing for "none". kInvalidArgument.
-Result<std::optional<std::uint64_t>> parse_memory_budget(const std::string& text, std::uint64_t host_bytes);
+// Bytes of Options::memory_budget on a host with that much memory, or of disk_budget on such a file system; nothing for
+// "none". kInvalidArgument; `what` is "memory" or "disk".
+Result<std::optional<std::uint64_t>> parse_budget(const char* what, const std::string& text, std::uint64_t host_bytes);
 
 // Reads the command line, and the file that --config names. Nothing: help or the version was asked for and printed, and
 // `exit_code` says what to exit with.

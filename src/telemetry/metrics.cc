@@ -215,6 +215,9 @@ Metrics::Metrics(std::size_t images_max)
                        "dormouse_host_memory_available_bytes",
                        "Memory that the host could give out without swapping.",
                        {}),
+      storage(*registry_, "dormouse_storage_bytes", "Allocated in the data directory, counted every minute.", {"kind"}),
+      disk_budget(*registry_, "dormouse_disk_budget_bytes", "What the data directory may hold.", {}),
+      disk_left(*registry_, "dormouse_disk_left_bytes", "What the data directory may still take.", {}),
       resident_memory(*registry_, "process_resident_memory_bytes", "Resident memory of the daemon.", {}),
       start_time(*registry_, "process_start_time_seconds", "When the daemon started, as Unix time.", {}) {}
 

@@ -114,6 +114,9 @@ class Metrics {
   GaugeFamily ready;
   GaugeFamily information;  // version, isolation
   GaugeFamily memory_available;
+  GaugeFamily storage;
+  GaugeFamily disk_budget;
+  GaugeFamily disk_left;
   GaugeFamily resident_memory;
   GaugeFamily start_time;
 };

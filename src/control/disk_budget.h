@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "os/context.h"
+#include "os/host_facts.h"
+
+namespace dormouse::control {
+
+// How much more the data directory may take, and why.
+struct DiskRoom {
+  std::optional<std::uint64_t> budget_bytes;  // none: the file system alone is the bound
+  std::uint64_t held_bytes = 0;               // by the data directory
+  std::uint64_t file_system_bytes = 0;
+  std::uint64_t available_bytes = 0;  // on the file system
+
+  // The smaller of what the budget and the file system have left.
+  std::uint64_t left() const;
+};
+
+// Refuses what would fill the disk before it begins: builds, launches, checkpoints, suspensions.
+//
+// What the data directory holds is counted now and then, since that is a walk over its files. In between, what the file
+// system has less than then is taken for ours, whoever took it; before anything is refused it is counted anew. Builds,
+// launches and checkpoints leave room for every VM that runs to be put to sleep.
+//
+// Thread-safe. No lock is held while it counts.
+class DiskBudget {
+ public:
+  enum class Use { kBuild, kLaunch, kCheckpoint, kSuspension };
+  static constexpr std::uint64_t kBuildBytes = 1ULL << 30U;     // for its guest's memory and its disk
+  static constexpr std::uint64_t kLaunchBytes = 64ULL << 20U;   // for an overlay
+  static constexpr std::uint64_t kReserveBytes = 64ULL << 20U;  // that nothing of this takes: for records and logs
+  static constexpr std::chrono::seconds kCountInterval{60};
+  static constexpr std::chrono::seconds kFresh{2};  // within which it is not counted again to refuse something
+
+  using Bytes = std::map<std::string, std::uint64_t>;  // by kind (control/storage.h)
+
+  struct Sources {
+    const Clock& clock;
+    std::function<Result<os::FileSystemFacts>()> file_system;        // that the data directory is on
+    std::function<Result<Bytes>(const os::Context& context)> count;  // of the data directory; may take seconds
+    std::function<std::uint64_t()> running_bytes;                    // that the VMs that run have in memory
+    std::function<std::uint64_t()> suspension_bytes;                 // of these, that one of them has
+  };
+
+  DiskBudget(Sources sources, std::optional<std::uint64_t> budget_bytes)
+      : sources_(std::move(sources)), budget_bytes_(budget_bytes) {}
+
+  // kResourceExhausted if there is no room; the message is a sentence for the tenant, without its full stop.
+  Status check(Use use);
+
+  // Counts, and warns the operator when the budget comes to its end. To be called every kCountInterval.
+  void count();
+
+  DiskRoom room() const;
+  Bytes by_kind() const;  // as counted last
+
+ private:
+  struct Counted {
+    Bytes bytes;
+    std::uint64_t available_bytes = 0;  // on the file system, then
+    SteadyTime at;
+  };
+  std::uint64_t needed(Use use) const;
+  void warn(const DiskRoom& room);
+
+  const Sources sources_;
+  const std::optional<std::uint64_t> budget_bytes_;
+
+  mutable std::mutex mutex_;
+  std::optional<Counted> counted_;  // guarded by mutex_
+  unsigned warned_ = 0;             // guarded by mutex_; the share, in percent, that the last warning named
+};
+
+// "512 MiB", "1.5 GiB".
+std::string size_text(std::uint64_t bytes);
+
+}  // namespace dormouse::control
