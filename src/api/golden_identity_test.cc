@@ -190,7 +190,8 @@ TEST_F(IdentityTest, TenantSeesItselfAndManagesNothing) {
         {"CreateAccountKey", {"POST", path("/keys")}},
         {"ListAccountKeys", {"GET", path("/keys")}},
         {"RevokeAccountKey", {"DELETE", key}},
-        {"RotateAccountKey", {"POST", key + "/rotation", "{}"}}}) {
+        {"RotateAccountKey", {"POST", key + "/rotation", "{}"}},
+        {"DescribeStorage", {"GET", "/dormouse/2026-11-01/storage"}}}) {
     const net::Response refused = client.send(request);
     EXPECT_EQ(refused.status, 403) << operation;
     compare(operation + "/other_account.request", written(request));

@@ -341,6 +341,29 @@ TEST_F(GoldenTest, MissingMicrovms) {
   check("ListMicrovms/empty", get(kMicrovms));
 }
 
+TEST_F(GoldenTest, StorageIsDescribedByKindAndByThing) {
+  control::StorageReport& report = world.storage;
+  report.kinds["image"] = {5'000, 1};
+  report.kinds["microvm"] = {2'000, 2};
+  control::StorageItem image;
+  image.kind = "image";
+  image.id = "demo:1.0";
+  image.account = TestWorld::kAccount;
+  image.bytes = 5'000;
+  image.parts = {{"disk", 1'000}, {"memory", 4'000}};
+  image.held_by = {"microvm-1", "checkpoint-2"};
+  control::StorageItem left;
+  left.kind = "microvm";
+  left.id = "microvm-1";
+  left.bytes = 2'000;
+  left.named = false;
+  report.items = {image, left};
+  report.items_left_out = 1;
+  report.data_bytes = 7'000;
+  report.room = {10'000'000'000, 7'000, 200'000'000'000, 100'000'000'000};
+  check("DescribeStorage/success", get("/dormouse/2026-11-01/storage"));
+}
+
 TEST_F(GoldenTest, ListTracesBoundsWhatIsAskedFor) {
   check("ListTraces/none", get("/dormouse/2026-11-01/traces"));
   check("ListTraces/limit-too-low", get("/dormouse/2026-11-01/traces?limit=0"));

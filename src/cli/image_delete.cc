@@ -8,11 +8,27 @@
 
 #include "cli/command.h"
 #include "cli/deletion.h"
+#include "cli/record.h"
 
 namespace dormouse::cli {
 namespace {
 
 namespace json = boost::json;
+
+// The refusal with the VMs that it is for, which the service leaves out.
+Error with_holders(Error refused, Service& service, const std::string& arn, const os::Context& context) {
+  if (refused.message().find("with running microvms") == std::string::npos) {
+    return refused;
+  }
+  const auto microvms = service.list(api_path({"microvms"}), {{"imageIdentifier", arn}}, context);
+  std::string holders;
+  for (const json::value& vm : microvms ? *microvms : json::array()) {
+    if (text_of(vm, "state") != "TERMINATED") {
+      holders += (holders.empty() ? "" : ", ") + text_of(vm, "microvmId");
+    }
+  }
+  return holders.empty() ? refused : Error(refused.kind(), refused.message() + " They are: " + holders);
+}
 
 Status remove(const std::vector<std::string>& names, bool wait, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(std::chrono::minutes(10));
@@ -20,9 +36,10 @@ Status remove(const std::vector<std::string>& names, bool wait, const Invocation
   json::array deleted;
   for (const std::string& name : names) {
     DM_ASSIGN(const std::string arn, service.image_arn(name, context), "");
-    DM_TRY(delete_and_wait(
-               invocation, service, api_path({"microvm-images", arn}), "image " + name, "state", wait, context),
-           "");
+    const std::string path = api_path({"microvm-images", arn});
+    if (auto done = delete_and_wait(invocation, service, path, "image " + name, "state", wait, context); !done) {
+      return fail(with_holders(std::move(done).error(), service, arn, context));
+    }
     deleted.push_back(json::string(arn));
   }
   invocation.answer(json::object{{"deleted", deleted}}, [&] {

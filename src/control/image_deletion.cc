@@ -26,11 +26,8 @@ constexpr std::size_t kPageRows = 50;
 constexpr const char* kPlatformError = "INTERNAL_PLATFORM_ERROR";
 constexpr std::size_t kHoldersNamed = 5;
 
-// The refusal to delete what checkpoints stand on.
-Answer<void> refuse_held(const char* what, const std::vector<std::string>& holders) {
-  if (holders.empty()) {
-    return {};
-  }
+// "microvm-1, microvm-2 and 3 more".
+std::string named(const std::vector<std::string>& holders) {
   std::string names;
   for (std::size_t i = 0; i < std::min(holders.size(), kHoldersNamed); ++i) {
     names += (i == 0 ? "" : ", ") + holders[i];
@@ -38,8 +35,30 @@ Answer<void> refuse_held(const char* what, const std::vector<std::string>& holde
   if (holders.size() > kHoldersNamed) {
     names += fmt::format(" and {} more", holders.size() - kHoldersNamed);
   }
+  return names;
+}
+
+// The refusal to delete what checkpoints stand on.
+Answer<void> refuse_held(const char* what, const std::vector<std::string>& holders) {
+  if (holders.empty()) {
+    return {};
+  }
   return refuse(ServiceErrorKind::kValidation,
-                fmt::format("Cannot delete {} with checkpoints: {}. Delete those first.", what, names));
+                fmt::format("Cannot delete {} with checkpoints: {}. Delete those first.", what, named(holders)));
+}
+
+// The refusal to delete a version that VMs stand on, as the store has found. (That of an image has the service's words.)
+tl::unexpected<ServiceError> refuse_in_use(const store::MetadataStore& metadata, const store::VersionKey& version) {
+  std::vector<std::string> holders;
+  if (const auto microvms = metadata.live_microvms()) {
+    for (const store::MicrovmRow& row : *microvms) {
+      if (row.image_arn == version.image_arn && row.image_version == version.version) {
+        holders.push_back(row.microvm_id);
+      }
+    }
+  }
+  const std::string who = holders.empty() ? "" : fmt::format(" They are: {}. Terminate those first.", named(holders));
+  return refuse(ServiceErrorKind::kValidation, "Cannot delete microvm image version with running microvms." + who);
 }
 
 }  // namespace
@@ -179,7 +198,7 @@ Answer<ImageVersion> Images::Implementation::remove_version(const std::string& a
   changes.versions.push_back(encode(*found));
   if (const Status stored = world.metadata.apply(changes); !stored) {
     if (stored.error().kind() == ErrorKind::kConflict) {
-      return refuse(ServiceErrorKind::kValidation, "Cannot delete microvm image version with running microvms.");
+      return refuse_in_use(world.metadata, {image->arn, found->version});
     }
     return refuse_internally("delete a version", stored.error());
   }

@@ -275,7 +275,9 @@ TEST_F(ImageUpdatesTest, VersionWithALiveVmIsNotDeletedAndTheImageStaysAsItWas) 
   const Microvm vm = fixture.run_to_running(fixture.run_request());
   ASSERT_TRUE(update());
   ASSERT_TRUE(fixture.wait_for_build(BuildState::kSuccessful, 2));
-  EXPECT_EQ(refusal(remove("1.0")), "Cannot delete microvm image version with running microvms.");
+  EXPECT_EQ(refusal(remove("1.0")),
+            "Cannot delete microvm image version with running microvms. They are: " + vm.microvm_id +
+                ". Terminate those first.");
   EXPECT_EQ(image().state, ImageState::kUpdated);
   ASSERT_TRUE(fixture.microvms->terminate(kAccount, vm.microvm_id));
   ASSERT_TRUE(fixture.states.wait_for(vm.microvm_id, MicrovmState::kTerminated));

@@ -339,7 +339,7 @@ class Story {
       return;
     }
     if (has_vm(name, step.version)) {
-      RC_ASSERT(told(answer) == "Cannot delete microvm image version with running microvms.");
+      RC_ASSERT(told(answer).starts_with("Cannot delete microvm image version with running microvms. They are: "));
       return;
     }
     RC_ASSERT(told(answer) == "");
