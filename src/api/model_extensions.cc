@@ -253,7 +253,7 @@ constexpr Shape kTracesPage = structure("ListTracesResponse", kTracesPageMembers
 // ---- storage ----
 
 constexpr std::string_view kStorageErrors[] = {
-    "AccessDeniedException", "InternalServerException", "ThrottlingException", "ValidationException"};
+    "AccessDeniedException", "InternalServerException", "ThrottlingException"};
 constexpr Shape kStorage = structure("DescribeStorageRequest");
 constexpr Member kStorageKindMembers[] = {
     {"kind", &kString, kRequired},

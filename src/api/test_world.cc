@@ -75,7 +75,10 @@ TestWorld::TestWorld(const control::Quotas& quotas, Api::Options options)
            s3_,
            *control.log_store,
            *control.log_writer,
-           [this](const os::Context&) -> Result<control::StorageReport> { return storage; }},
+           [this](const os::Context&) -> Result<control::StorageReport> {
+             DM_TRY(control.metadata->live_microvms(), "");
+             return storage;
+           }},
           completed(std::move(options))),
       client(api, credentials_.credential, control.clock) {
   control.world->quotas.set_defaults(quotas);
