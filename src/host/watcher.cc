@@ -2,6 +2,7 @@
 
 #include "host/watcher.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -24,6 +25,13 @@ namespace {
 // What of a guest is watched: the low two bits of an epoll key.
 enum Source { kProcess = 0, kQmp = 1, kAgent = 2 };
 constexpr std::size_t kOutputBytesMax = 64U << 10U;  // read of one guest before the others have their turn
+
+// Or will at once: its connections may be gone before it is.
+bool has_ended(const os::Process& process) {
+  constexpr int kEndMilliseconds = 1000;
+  pollfd ended{process.descriptor(), POLLIN, 0};
+  return ::poll(&ended, 1, kEndMilliseconds) == 1;
+}
 
 VmExit vmm_exit(Guest& guest) {
   VmExit exit;
@@ -108,7 +116,7 @@ Status Watcher::insert(const std::string& id,
   const std::uint64_t from = wanted_(id).value_or(output_from);
   const ProcessGuard guard(guest.vmm().process(), context);
   auto agent = guest.agent().watch(from, guard.context());
-  if (!agent && (output_alone || !guard.process_ended())) {
+  if (!agent && (output_alone || !has_ended(guest.vmm().process()))) {
     return fail(std::move(agent).error().with_context("watch " + id));
   }
   const std::lock_guard lock(mutex_);
