@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "agent/request_session.h"
 #include "agent/restore.h"
@@ -101,13 +102,15 @@ Answered<protocol::FreezeAnswer> Server::freeze(const protocol::Freeze& request,
 }
 
 Answered<protocol::RestoredAnswer> Server::restored(const protocol::Restored& request, int connection) {
+  const auto received = std::chrono::steady_clock::now();
   protocol::RestoredAnswer answer;
   const auto bits = reseed(request.entropy);
   if (!bits) {
     return refuse("not_reseeded", bits.error());
   }
   answer.entropy_bits = *bits;
-  if (const auto set = set_wall_clock(request.unix_time_ns); !set) {
+  const std::chrono::nanoseconds since = std::chrono::steady_clock::now() - received;
+  if (const auto set = set_wall_clock(request.unix_time_ns + since.count()); !set) {
     return refuse("clock_not_set", set.error());
   }
   const auto destroyed = destroy_connections(connection);

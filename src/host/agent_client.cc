@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -132,6 +133,17 @@ Answer<std::string> ask_on(int socket, const protocol::Request& request, const o
   return receive_answer(socket, context);
 }
 
+// The time of a request that sets the guest's clock, as it is now that it is sent.
+void set_time(protocol::Request& request) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t unix_time_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+  if (auto* const restored = std::get_if<protocol::Restored>(&request)) {
+    restored->unix_time_ns = unix_time_ns;
+  } else if (auto* const thaw = std::get_if<protocol::Thaw>(&request); thaw && thaw->unix_time_ns) {
+    thaw->unix_time_ns = unix_time_ns;
+  }
+}
+
 template <typename T>
 Result<T> checked(Result<T> decoded) {
   return decoded ? std::move(decoded) : Result<T>(fail(broken_protocol(decoded.error())));
@@ -164,9 +176,10 @@ Result<UniqueFd> AgentClient::open(const os::Context& context) const {
   }
 }
 
-Result<std::string> AgentClient::ask(const protocol::Request& request, const os::Context& context) const {
+Result<std::string> AgentClient::ask(protocol::Request request, const os::Context& context) const {
   for (;;) {
     DM_ASSIGN(const UniqueFd socket, open(context), "");
+    set_time(request);
     auto answer = ask_on(socket.get(), request, context);
     if (answer) {
       return *std::move(answer);

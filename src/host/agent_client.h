@@ -50,6 +50,7 @@ class AgentClient {
   tl::expected<void, StartFailure> start_application(const protocol::StartApplication& request,
                                                      const os::Context& context) const;
   Result<protocol::FreezeAnswer> freeze(const protocol::Freeze& request, const os::Context& context) const;
+  // Their times are replaced by that of sending: a guest that was just restored takes its time to be reached.
   Result<protocol::RestoredAnswer> restored(const protocol::Restored& request, const os::Context& context) const;
   Status thaw(const protocol::Thaw& request, const os::Context& context) const;
 
@@ -68,7 +69,7 @@ class AgentClient {
  private:
   Result<UniqueFd> open(const os::Context& context) const;
   // The payload of the answer to a request that may be repeated.
-  Result<std::string> ask(const protocol::Request& request, const os::Context& context) const;
+  Result<std::string> ask(protocol::Request request, const os::Context& context) const;
 
   Connector connector_;
 };

@@ -473,6 +473,15 @@ class HostileAgent {
     });
   }
 
+  // What each connection carried.
+  std::vector<std::string> received() const {
+    std::vector<std::string> found;
+    for (const UniqueFd& guest : guests_) {
+      found.push_back(receive_to_end(guest.get()));
+    }
+    return found;
+  }
+
   int connections = 0;
 
  private:
@@ -500,6 +509,30 @@ TEST(AgentClient, AsksAgainWhenTheConnectionIsLostButStartsNothingTwice) {
   silent.connections = 0;
   EXPECT_FALSE(silent.client().start_application({}, soon()));
   EXPECT_EQ(silent.connections, 1);
+}
+
+TEST(AgentClient, TheClockOfAGuestThatWasSlowToReachIsNotLate) {
+  HostileAgent silent("");
+  const auto now = [] {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch());
+  };
+  std::int64_t last = now().count();
+  protocol::Restored restored;
+  restored.entropy = std::string(64, 'x');
+  EXPECT_FALSE(silent.client().restored(restored, os::Context::with_timeout(200ms)));
+  const std::vector<std::string> attempts = silent.received();
+  EXPECT_GT(attempts.size(), 1);
+  for (const std::string& bytes : attempts) {
+    protocol::FrameDecoder decoder;
+    decoder.feed(bytes);
+    const auto frame = decoder.next();
+    ASSERT_TRUE(frame && *frame);
+    const auto request = protocol::decode_request((*frame)->payload);
+    ASSERT_TRUE(request);
+    const std::int64_t told = std::get<protocol::Restored>(*request).unix_time_ns;
+    EXPECT_GT(told, last) << "each attempt has the time of its own";
+    last = told;
+  }
 }
 
 }  // namespace

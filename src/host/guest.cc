@@ -27,11 +27,6 @@ Result<std::string> fresh_entropy() {
   return bytes;
 }
 
-std::int64_t unix_time_ns() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
-
 }  // namespace
 
 Identity identity_of(const std::string& microvm_id) {
@@ -152,13 +147,12 @@ Status Guest::freeze(const protocol::Freeze& freeze, const os::Context& context)
 
 Status Guest::thaw(const os::Context& context) {
   const ProcessGuard guard(vmm_->process(), context);
-  return agent_.thaw(protocol::Thaw{unix_time_ns()}, guard.context());
+  return agent_.thaw(protocol::Thaw{0}, guard.context());  // to be replaced by the time of sending
 }
 
 Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os::Context& context) {
   protocol::Restored restored;
   DM_ASSIGN(restored.entropy, fresh_entropy(), "");
-  restored.unix_time_ns = unix_time_ns();
   restored.thaw = thaw;
   if (identity) {
     restored.hostname = identity->hostname;
