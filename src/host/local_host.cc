@@ -578,6 +578,9 @@ Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) 
     vms_.emplace(found[i].microvm_id, std::move(vms[i]));
   }
   kill_strays(known);
+  if (guest_support_.cpu_groups) {
+    guest_support_.cpu_groups->sweep();  // they had groups
+  }
   for (const fs::directory_entry& entry : fs::directory_iterator(layout_.builds(), error)) {
     if (entry.path().extension() == ".work") {
       DM_TRY(os::remove_tree(entry.path()), "");

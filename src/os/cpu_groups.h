@@ -38,12 +38,13 @@ class CpuGroups {
   Status place(const std::string& name, pid_t process, unsigned thousandths) const;
   // The group, if there is one, once its process has ended.
   void remove(const std::string& name, pid_t process) const;
+  // Removes the groups whose processes have ended without that, whoever made them.
+  void sweep() const;
 
  private:
   explicit CpuGroups(CpuHierarchy hierarchy) : hierarchy_(std::move(hierarchy)) {}
   std::filesystem::path group_of(const std::string& name, pid_t process) const;
   Status make(const std::filesystem::path& group, unsigned thousandths) const;
-  void sweep() const;
 
   CpuHierarchy hierarchy_;
 };
