@@ -99,6 +99,9 @@ std::uint64_t KeptProcesses::release(std::uint64_t bytes) {
 }
 
 void KeptProcesses::review() {
+  if (figures().count == 0) {
+    return;
+  }
   const bool short_of_memory = care_.memory_is_short();
   std::deque<Kept> out;
   {

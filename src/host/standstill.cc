@@ -124,7 +124,7 @@ StandstillGuard::~StandstillGuard() {
 bool StandstillGuard::pause() const {
   std::array<pollfd, 2> entries{pollfd{outer_.cancellation().descriptor(), POLLIN, 0},
                                 pollfd{done_.descriptor(), POLLIN, 0}};
-  return ::poll(entries.data(), entries.size(), static_cast<int>((patience_ / kLooks).count())) == 0;
+  return ::poll(entries.data(), entries.size(), static_cast<int>((patience_ / kLooks).count())) <= 0;
 }
 
 void StandstillGuard::watch() {

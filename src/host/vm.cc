@@ -305,11 +305,7 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
 
 // The process that this VM had when it was suspended, which has stood still since: it knows all that the files tell. Failing
 // leaves the VM without a process.
-Status Vm::continue_kept(const os::Context& context) {
-  const std::shared_ptr<Guest> kept = support_.kept ? support_.kept->take(id_) : nullptr;
-  if (!kept) {
-    return fail(ErrorKind::kNotFound, "no process was kept");
-  }
+Status Vm::continue_kept(const std::shared_ptr<Guest>& kept, const os::Context& context) {
   clone_.guest = kept;
   publish_guest(kept);
   const auto found = [&]() -> Status {
@@ -348,7 +344,8 @@ Status Vm::resume(const os::Context& outer) {
   DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
     DM_TRY(reached("resume.begun"), "");
-    if (!context.trace().step("obtain_kept", [&] { return continue_kept(context); })) {
+    const std::shared_ptr<Guest> kept = support_.kept ? support_.kept->take(id_) : nullptr;
+    if (!kept || !context.trace().step("obtain_kept", [&] { return continue_kept(kept, context); })) {
       DM_TRY(restore(record, context), "");
     }
     // From here on the overlay is written: the saved state must never be used again.

@@ -46,7 +46,7 @@ class Vm {
   Result<Clone> obtain(const LaunchRequest& request, const os::Context& context);
   Result<Clone> obtain_for(const SuspendedRecord& record, const os::Context& context);
   void let_go(const std::shared_ptr<Guest>& guest, const os::Context& context);
-  Status continue_kept(const os::Context& context);
+  Status continue_kept(const std::shared_ptr<Guest>& kept, const os::Context& context);
   Status restore(const SuspendedRecord& record, const os::Context& context);
   Result<Clone> started_ahead(const SuspendedRecord& record, const os::Context& context);
   Status adopt(Clone clone);
