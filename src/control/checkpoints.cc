@@ -83,10 +83,9 @@ Result<Checkpoint> decode_checkpoint(const std::string& text) {
 
 std::uint64_t bytes_in(const fs::path& directory) {
   std::uint64_t bytes = 0;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+  for (const fs::path& entry : os::entries_of(directory).value_or(std::vector<fs::path>())) {
     struct stat status{};
-    if (::stat(entry.path().c_str(), &status) == 0) {
+    if (::stat(entry.c_str(), &status) == 0) {
       bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
     }
   }
@@ -114,6 +113,7 @@ tl::unexpected<ServiceError> refuse_for(const char* doing, const std::string& mi
     case ErrorKind::kResourceExhausted:
       return refuse(ServiceErrorKind::kInsufficientCapacity,
                     fmt::format("The host's disk is full: the MicroVM {} is as it was.", microvm_id));
+    case ErrorKind::kUnavailable:  // its VMM ended meanwhile
     case ErrorKind::kCancelled: return refuse_ended(microvm_id);
     default: return refuse_internally(doing, error);
   }
@@ -396,17 +396,21 @@ void Checkpoints::start() {
     log::error("checkpoints cannot be kept", {{"error", made.error().message()}});
     return;
   }
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
-    const std::string name = entry.path().filename().string();
+  const auto entries = os::entries_of(root);
+  if (!entries) {
+    log::error("checkpoints cannot be listed", {{"error", entries.error().message()}});
+    return;
+  }
+  for (const fs::path& entry : *entries) {
+    const std::string name = entry.filename().string();
     // What is being made or removed has a name ending so; states of forks are good for nothing now.
     if (name.ends_with(".tmp") || name.starts_with("fork-")) {
-      if (const Status removed = world_.host.remove_checkpoint(entry.path()); !removed) {
+      if (const Status removed = world_.host.remove_checkpoint(entry); !removed) {
         log::error("what was left of a checkpoint could not be removed", {{"error", removed.error().message()}});
       }
       continue;
     }
-    auto checkpoint = read(entry.path());
+    auto checkpoint = read(entry);
     if (!checkpoint) {
       log::error("a checkpoint cannot be read", {{"id", name}, {"error", checkpoint.error().message()}});
       continue;
@@ -415,9 +419,6 @@ void Checkpoints::start() {
     images_.holds().hold(name, version, [] { return true; });
     const std::lock_guard lock(mutex_);
     entries_.emplace(name, Entry{*std::move(checkpoint), {}});
-  }
-  if (error) {
-    log::error("checkpoints cannot be listed", {{"error", error.message()}});
   }
 }
 

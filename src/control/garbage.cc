@@ -24,19 +24,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kImagesMax = 100'000;
 constexpr std::size_t kPageRows = 100;
 
-Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    found.push_back(entry->path());
-  }
-  if (error && error.value() != ENOENT) {
-    return fail(Error::from_errno(error.value(), "list " + directory.string()));
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 Status name_version(const store::MetadataStore& metadata,
                     const std::string& image_id,
                     const store::VersionRow& version,
@@ -84,21 +71,21 @@ Result<NamedFiles> read_named_files(const store::MetadataStore& metadata) {
 
 Result<std::vector<fs::path>> find_garbage(const fs::path& data_directory, const NamedFiles& named) {
   std::vector<fs::path> garbage;
-  DM_ASSIGN(const auto images, entries_of(data_directory / "images"), "");
+  DM_ASSIGN(const auto images, os::entries_of(data_directory / "images"), "");
   for (const fs::path& image : images) {
     const auto known = named.versions.find(image.filename().string());
     if (known == named.versions.end()) {
       garbage.push_back(image);
       continue;
     }
-    DM_ASSIGN(const auto versions, entries_of(image), "");
+    DM_ASSIGN(const auto versions, os::entries_of(image), "");
     std::copy_if(versions.begin(), versions.end(), std::back_inserter(garbage), [&](const fs::path& version) {
       return !known->second.contains(version.filename().string());
     });
   }
-  DM_ASSIGN(const auto builds, entries_of(data_directory / "builds"), "");
+  DM_ASSIGN(const auto builds, os::entries_of(data_directory / "builds"), "");
   garbage.insert(garbage.end(), builds.begin(), builds.end());
-  DM_ASSIGN(const auto logs, entries_of(data_directory / "build-logs"), "");
+  DM_ASSIGN(const auto logs, os::entries_of(data_directory / "build-logs"), "");
   std::copy_if(logs.begin(), logs.end(), std::back_inserter(garbage), [&](const fs::path& log) {
     return !named.builds.contains(log.stem().string());
   });

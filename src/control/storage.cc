@@ -13,6 +13,7 @@
 #include "control/lifecycle.h"
 #include "control/world.h"
 #include "os/disk_usage.h"
+#include "os/file.h"
 #include "store/metadata_store.h"
 
 namespace dormouse::control {
@@ -74,9 +75,7 @@ class Count {
   Result<StorageReport> run();
 
  private:
-  using Children = std::vector<fs::path>;
 
-  static Children children_of(const fs::path& directory);
   Result<StorageItem> item(const char* kind, std::string id, const fs::path& path);
   void add(StorageItem item);
   Status read_records();
@@ -95,15 +94,6 @@ class Count {
   std::map<std::string, std::string> accounts_;              // by microvm or checkpoint id
   NamedFiles named_;
 };
-
-Count::Children Count::children_of(const fs::path& directory) {
-  Children found;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    found.push_back(entry->path());
-  }
-  return found;
-}
 
 Result<StorageItem> Count::item(const char* kind, std::string id, const fs::path& path) {
   StorageItem counted;
@@ -150,10 +140,12 @@ Status Count::read_records() {
 }
 
 Status Count::add_images() {
-  for (const fs::path& directory : children_of(data_ / "images")) {
+  DM_ASSIGN(const auto images, os::entries_of(data_ / "images"), "");
+  for (const fs::path& directory : images) {
     const std::string image_id = directory.filename().string();
     const auto image = images_.find(image_id);
-    for (const fs::path& version_directory : children_of(directory)) {
+    DM_ASSIGN(const auto version_directories, os::entries_of(directory), "");
+    for (const fs::path& version_directory : version_directories) {
       const std::string version = version_directory.filename().string();
       const bool known = image != images_.end();
       DM_ASSIGN(StorageItem counted,
@@ -172,7 +164,8 @@ Status Count::add_images() {
 }
 
 Status Count::add_each(const char* kind, const fs::path& directory) {
-  for (const fs::path& child : children_of(directory)) {
+  DM_ASSIGN(const auto children, os::entries_of(directory), "");
+  for (const fs::path& child : children) {
     DM_ASSIGN(StorageItem counted, item(kind, child.filename().string(), child), "");
     if (const auto account = accounts_.find(counted.id); account != accounts_.end()) {
       counted.account = account->second;
@@ -207,7 +200,8 @@ Status Count::add_artifacts() {
 
 // Whatever else there is, by its first name.
 Status Count::add_rest() {
-  for (const fs::path& child : children_of(data_)) {
+  DM_ASSIGN(const auto children, os::entries_of(data_), "");
+  for (const fs::path& child : children) {
     const std::string name = child.filename().string();
     if (name == "images" || name == "microvms" || name == "checkpoints" || name == "artifacts" || name == "builds" ||
         name == "engines") {

@@ -48,7 +48,7 @@ struct Engine {
   UniqueFd directory;  // O_PATH
 };
 
-// Reads every byte of it. kNotFound when there is no such directory; kDataLoss, naming the file, when one is missing, too many
+// Reads every byte of it. ENOENT when there is no such directory; kDataLoss, naming the file, when one is missing, too many
 // or not what was written, or when the manifest is not the one that the directory is named after.
 Result<Engine> open_engine(const std::filesystem::path& directory);
 

@@ -107,6 +107,7 @@ EngineStore::Maker EngineStore::maker_for(const SystemQemu& system, const os::Co
 
 Result<std::shared_ptr<const Engine>> EngineStore::choose_current(const Maker& maker, const os::Context& context) {
   DM_TRY(os::make_directories(directory_), "");
+  DM_TRY(expect_executable(directory_), "");
   DM_TRY(clean(), "remove what is left of engines");
   const auto known = read_current(directory_);
   const bool same_kind = known && known->program == maker.program && known->acceleration == maker.acceleration;
@@ -136,7 +137,6 @@ std::shared_ptr<const Engine> EngineStore::current() const {
 }
 
 Result<std::shared_ptr<const Engine>> EngineStore::make(const Maker& maker, const os::Context& context) {
-  DM_TRY(expect_executable(directory_), "");
   const ScopeExit tidy([&] { (void)clean(); });
   DM_TRY(os::make_directories(directory_ / kScratch), "");
   DM_ASSIGN(const EngineParts parts, maker.find(directory_ / kScratch), "");
@@ -170,18 +170,11 @@ Status EngineStore::publish(const Engine& made) {
 }
 
 Status EngineStore::clean() const {
-  std::error_code error;
-  std::vector<fs::path> unfinished;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
-    if (entry.path().extension() == kUnfinished) {
-      unfinished.push_back(entry.path());
+  DM_ASSIGN(const std::vector<fs::path> entries, os::entries_of(directory_), "");
+  for (const fs::path& path : entries) {
+    if (path.extension() == kUnfinished) {
+      DM_TRY(os::remove_tree(path), "");
     }
-  }
-  if (error) {
-    return fail(Error::from_errno(error.value(), "list " + directory_.string()));
-  }
-  for (const fs::path& path : unfinished) {
-    DM_TRY(os::remove_tree(path), "");
   }
   return {};
 }
@@ -216,6 +209,9 @@ Result<std::shared_ptr<const Engine>> EngineStore::open(const std::string& diges
                 fmt::format("the engine {} that it was made with is missing: put it back, or build the image again",
                             short_digest(digest)));
   }
+  if (opened.error().kind() != ErrorKind::kDataLoss) {
+    return fail(std::move(opened).error().with_context("open the engine " + short_digest(digest)));
+  }
   return fail(
       ErrorKind::kConflict,
       fmt::format("the engine {} that it was made with does not verify: {}; put it back, or build the image again",
@@ -224,17 +220,13 @@ Result<std::shared_ptr<const Engine>> EngineStore::open(const std::string& diges
 }
 
 Result<std::vector<std::string>> EngineStore::list() const {
-  std::error_code error;
+  DM_ASSIGN(const std::vector<fs::path> entries, os::entries_of(directory_), "");
   std::vector<std::string> digests;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
-    if (const std::string name = entry.path().filename().string(); is_digest(name)) {
+  for (const fs::path& entry : entries) {
+    if (const std::string name = entry.filename().string(); is_digest(name)) {
       digests.push_back(name);
     }
   }
-  if (error) {
-    return fail(Error::from_errno(error.value(), "list " + directory_.string()));
-  }
-  std::sort(digests.begin(), digests.end());
   return digests;
 }
 

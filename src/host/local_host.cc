@@ -549,13 +549,10 @@ void LocalHost::kill_strays(const std::vector<int>& known) const {
 
 Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) {
   DM_TRY(os::make_directories(layout_.microvms()), "");
+  DM_ASSIGN(const std::vector<fs::path> directories, os::entries_of(layout_.microvms()), "");
   std::vector<std::shared_ptr<Vm>> vms;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(layout_.microvms(), error)) {
-    vms.push_back(std::make_shared<Vm>(*vm_support_, entry.path().filename().string(), entry.path()));
-  }
-  if (error) {
-    return fail(Error::from_errno(error.value(), "list " + layout_.microvms().string()));
+  for (const fs::path& directory : directories) {
+    vms.push_back(std::make_shared<Vm>(*vm_support_, directory.filename().string(), directory));
   }
   std::vector<RecoveredVm> found(vms.size());
   {
@@ -581,9 +578,10 @@ Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) 
   if (guest_support_.cpu_groups) {
     guest_support_.cpu_groups->sweep();  // they had groups
   }
-  for (const fs::directory_entry& entry : fs::directory_iterator(layout_.builds(), error)) {
-    if (entry.path().extension() == ".work") {
-      DM_TRY(os::remove_tree(entry.path()), "");
+  DM_ASSIGN(const std::vector<fs::path> builds, os::entries_of(layout_.builds()), "");
+  for (const fs::path& build : builds) {
+    if (build.extension() == ".work") {
+      DM_TRY(os::remove_tree(build), "");
     }
   }
   DM_TRY(os::remove_tree(layout_.warm()), "");

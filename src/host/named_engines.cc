@@ -4,9 +4,11 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "host/vm_files.h"
+#include "os/file.h"
 #include "snapshot/manifest.h"
 
 namespace dormouse::host {
@@ -16,18 +18,11 @@ namespace fs = std::filesystem;
 
 // The directories in `path`; none if it is not there.
 Result<std::vector<fs::path>> directories_in(const fs::path& path) {
-  std::error_code error;
-  std::vector<fs::path> found;
-  for (auto entry = fs::directory_iterator(path, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
+  DM_ASSIGN(std::vector<fs::path> found, os::entries_of(path), "");
+  std::erase_if(found, [](const fs::path& entry) {
     std::error_code ignored;
-    if (entry->is_directory(ignored)) {
-      found.push_back(entry->path());
-    }
-  }
-  if (error && error.value() != ENOENT) {
-    return fail(Error::from_errno(error.value(), "list " + path.string()));
-  }
+    return !fs::is_directory(entry, ignored);
+  });
   return found;
 }
 

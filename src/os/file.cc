@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 
 namespace dormouse::os {
@@ -137,6 +139,20 @@ Status make_directories(const fs::path& path, mode_t mode) {
     return fail_errno("mkdir " + path.string());
   }
   return {};
+}
+
+Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    found.push_back(entry->path());
+  }
+  if (error && error.value() != ENOENT) {
+    return fail(Error::from_errno(error.value(), "list " + directory.string()));
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 Status remove_tree(const fs::path& path) {

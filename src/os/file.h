@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -40,6 +41,8 @@ Status sync_directory(const std::filesystem::path& path);  // makes renames in i
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 Status make_directories(const std::filesystem::path& path, mode_t mode = 0700);
+// What is in a directory, by name; nothing if it is not there.
+Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::path& directory);
 // Removes a tree; what is not there is fine. Does not follow links.
 Status remove_tree(const std::filesystem::path& path);
 
