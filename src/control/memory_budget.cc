@@ -24,17 +24,20 @@ constexpr std::chrono::milliseconds kLookAgain{250};  // guests give memory back
 MemoryBudget::Use MemoryBudget::use() const {
   const host::MemoryUse measured = host_.memory_use();
   const std::uint64_t expected = measured.vms == 0 ? kExpectedBytes : measured.private_bytes / measured.vms;
-  return {measured.private_bytes + measured.kept_bytes + promised_bytes_, std::max(expected, kExpectedBytes / 4)};
+  return {measured.private_bytes + promised_bytes_, measured.kept_bytes, std::max(expected, kExpectedBytes / 4)};
 }
 
-// Under mutex_. False: nothing comes back because of it, now or soon.
-bool MemoryBudget::make_room(std::uint64_t excess_bytes, std::uint64_t bytes_each) {
+// Processes that are kept go before any VM sleeps. That takes a while and is done without the lock; it also keeps those of VMs
+// that are now put to sleep from being kept.
+bool MemoryBudget::release_kept(std::uint64_t excess_bytes, std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
   const std::uint64_t released = host_.release_kept(excess_bytes);
-  if (released >= excess_bytes) {
-    wake_waiting();
-    return true;
-  }
-  excess_bytes -= released;
+  lock.lock();
+  return released > 0;
+}
+
+// Under mutex_. False: nobody sleeps because of it, now or soon.
+bool MemoryBudget::make_room(std::uint64_t excess_bytes, std::uint64_t bytes_each) {
   const std::uint64_t wanted = (excess_bytes + bytes_each - 1) / bytes_each;
   while (falling_asleep_ < wanted && put_one_to_sleep_()) {
     ++falling_asleep_;
@@ -55,7 +58,7 @@ Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
   const ScopeExit leave([&] { waiting_.erase(place); });  // under the lock, whichever way it ends
   for (;;) {
     const Use now = use();
-    if (now.bytes + now.expected <= *limit_bytes_) {
+    if (now.bytes + now.kept + now.expected <= *limit_bytes_) {
       promised_bytes_ += now.expected;
       return Room(nullptr, [this, bytes = now.expected](void*) {
         const std::lock_guard again(mutex_);
@@ -63,7 +66,11 @@ Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
         wake_waiting();
       });
     }
-    make_room(now.bytes + waiting_.size() * now.expected - *limit_bytes_, now.expected);
+    const std::uint64_t excess = now.bytes + now.kept + waiting_.size() * now.expected - *limit_bytes_;
+    if (release_kept(excess, lock)) {
+      continue;
+    }
+    make_room(excess, now.expected);
     lock.unlock();
     const auto woken = context.within(kLookAgain).wait(event.get(), POLLIN, "wait for memory");
     const Status going_on = context.check("wait for memory");
@@ -118,9 +125,12 @@ void MemoryBudget::relieve() {
   if (!limit_bytes_) {
     return;
   }
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   falling_asleep_ = 0;
-  const Use now = use();
+  Use now = use();
+  if (now.bytes + now.kept > *limit_bytes_ && release_kept(now.bytes + now.kept - *limit_bytes_, lock)) {
+    now = use();
+  }
   if (now.bytes > *limit_bytes_ && !make_room(now.bytes - *limit_bytes_, now.expected)) {
     log::warning(
         "VMs use more memory than they may, and none can be put to sleep",

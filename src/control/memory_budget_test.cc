@@ -213,6 +213,13 @@ TEST_F(MemoryShortageTest, KeptProcessesMakeRoomBeforeAnyVmSleeps) {
   EXPECT_TRUE(reaches(first, MicrovmState::kSuspended));
 }
 
+TEST_F(MemoryShortageTest, LaunchIsNotRefusedForWhatKeptProcessesHold) {
+  run(false);  // nothing can be had of this one
+  fixture.host.set_kept_bytes(140 * kMiB);
+  const std::string second = run(false);
+  EXPECT_EQ(fixture.get(second).state, MicrovmState::kRunning);
+}
+
 TEST_F(MemoryShortageTest, VmThatIsInUseIsNotPutToSleep) {
   const std::string first = run();
   const std::string second = run();
