@@ -122,8 +122,9 @@ Result<std::set<std::string>> VmFiles::engines() const {
   if (const Status added = add(read_record()); !added && !is_suspended()) {
     return fail(Error(added.error()).with_context(directory_.string()));
   }
-  DM_TRY(add(read_suspended_from(suspended())), directory_.string());
+  // In this order: the end of a rollback makes the second of the first.
   DM_TRY(add(read_suspended_from(rollback_record())), directory_.string());
+  DM_TRY(add(read_suspended_from(suspended())), directory_.string());
   return engines;
 }
 
