@@ -141,13 +141,13 @@ Status Guest::wake(bool thaw, const std::optional<Identity>& identity, const os:
 
 Status Guest::freeze(const protocol::Freeze& freeze, const os::Context& context) {
   const ProcessGuard guard(vmm_->process(), context);
-  DM_TRY(agent_.freeze(freeze, guard.context()), "");
+  DM_TRY(guard.told(agent_.freeze(freeze, guard.context())), "");
   return {};
 }
 
 Status Guest::thaw(const os::Context& context) {
   const ProcessGuard guard(vmm_->process(), context);
-  return agent_.thaw(protocol::Thaw{0}, guard.context());  // to be replaced by the time of sending
+  return guard.told(agent_.thaw(protocol::Thaw{0}, guard.context()));  // to be replaced by the time of sending
 }
 
 Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os::Context& context) {
@@ -160,7 +160,8 @@ Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os
   }
   const ProcessGuard guard(vmm_->process(), context);
   DM_ASSIGN(const protocol::RestoredAnswer answer,
-            context.trace().step("reseed_and_thaw", [&] { return agent_.restored(restored, guard.context()); }),
+            context.trace().step("reseed_and_thaw",
+                                 [&] { return guard.told(agent_.restored(restored, guard.context())); }),
             "wake");
   // A guest that shares its random numbers with its siblings must not run.
   if (answer.entropy_bits < 256 || answer.thawed != thaw) {

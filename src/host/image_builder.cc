@@ -55,6 +55,7 @@ constexpr char kHookPrefix[] = "/aws/lambda-microvms/runtime/v1/";
 constexpr std::uint64_t kBuildFreeBytes = 1ULL << 30U;
 constexpr std::uint64_t kDiskFullBytes = 16ULL << 20U;
 constexpr char kDiskFull[] = "The host's disk is full.";
+constexpr char kVmmEnded[] = "The build's virtual machine ended unexpectedly.";
 
 std::uint64_t free_bytes(const fs::path& directory) {
   const auto facts = os::read_file_system_facts(directory);
@@ -396,7 +397,7 @@ ImageBuilder::Outcome ImageBuilder::with_guest(Outcome (ImageBuilder::*step)(con
   }
   if (!done && guard.process_ended()) {
     log::error("a build's QEMU ended", {{"build", request_.build_id}, {"console", guest_->vmm().console()}});
-    return tl::unexpected(failure("INTERNAL_PLATFORM_ERROR", "The build's virtual machine ended unexpectedly."));
+    return tl::unexpected(failure("INTERNAL_PLATFORM_ERROR", kVmmEnded));
   }
   return done;
 }
@@ -572,13 +573,13 @@ Result<std::uint64_t> ImageBuilder::report_output(const os::Context& context) {
 ImageBuilder::Outcome ImageBuilder::take_snapshot(const os::Context& outer) {
   const os::Context context = outer.within(kSnapshotTimeout);
   const auto taken = [&]() -> Status {
-    DM_TRY(guest_->agent().freeze({}, context), "");
+    DM_TRY(guest_->freeze({}, context), "");
     DM_ASSIGN(const std::uint64_t output_bytes, report_output(context), "");
     // Again, for what the clones are to have: nothing unwritten, and no connection of ours.
     protocol::Freeze freeze;
     freeze.sync = true;
     freeze.drop_caches = true;
-    DM_TRY(guest_->agent().freeze(freeze, context), "");
+    DM_TRY(guest_->freeze(freeze, context), "");
     if (disk_ran_full()) {
       return fail(Error::from_errno(ENOSPC, "write the guest's disk"));
     }
@@ -641,9 +642,14 @@ ImageBuilder::Outcome ImageBuilder::validate(const os::Context& context) {
   if (auto launched = clone.launch(launch, context); !launched) {
     validated = tl::unexpected(internal(launched.error()));
   } else {
+    const std::shared_ptr<Guest> guest = clone.guest();
+    const ProcessGuard guard(guest->vmm().process(), context);
     validated = context.trace().step("hook_validate", [&] {
-      return poll_hook("validate", request_.hooks.validate, clone.guest()->agent(), context);
+      return poll_hook("validate", request_.hooks.validate, guest->agent(), guard.context());
     });
+    if (!validated && guard.process_ended()) {
+      validated = tl::unexpected(failure("INTERNAL_PLATFORM_ERROR", kVmmEnded));
+    }
   }
   return validated;
 }

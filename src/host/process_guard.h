@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <thread>
+#include <utility>
 
+#include "base/error.h"
 #include "os/context.h"
 #include "os/process.h"
 
@@ -22,6 +24,12 @@ class ProcessGuard {
   // The outer one, which also ends when the process does.
   os::Context context() const { return os::Context(inner_, outer_.deadline()).traced(outer_.trace()); }
   bool process_ended() const { return ended_; }
+
+  // What was waited for with that context; kUnavailable where it came to nothing because the process ended.
+  template <typename T>
+  Result<T> told(Result<T> result) const {
+    return result || !ended_ ? std::move(result) : Result<T>(fail(ErrorKind::kUnavailable, "its VMM ended"));
+  }
 
  private:
   void watch();

@@ -129,7 +129,7 @@ bool StandstillGuard::pause() const {
 
 void StandstillGuard::watch() {
   StandstillJudge judge(patience_);
-  for (int look = 1; pause() && !stood_still_; ++look) {
+  for (int look = 1; !stood_still_ && pause(); ++look) {
     const auto activity = os::activity_of(guest_.vmm().process().pid());
     if (!activity) {
       break;  // the process ended, which somebody else tells

@@ -115,7 +115,7 @@ Status Watcher::insert(const std::string& id,
                        const os::Context& context) {
   const std::uint64_t from = wanted_(id).value_or(output_from);
   const ProcessGuard guard(guest.vmm().process(), context);
-  auto agent = guest.agent().watch(from, guard.context());
+  auto agent = guard.told(guest.agent().watch(from, guard.context()));
   if (!agent && (output_alone || !has_ended(guest.vmm().process()))) {
     return fail(std::move(agent).error().with_context("watch " + id));
   }
