@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 constexpr const char* kImageHooks[] = {"ready", "validate"};
+constexpr int kHooksPortDefault = 9000;
 constexpr const char* kMicrovmHooks[] = {"run", "resume", "suspend", "terminate"};
 
 Status add_hook(const std::string& text, json::object& of_image, json::object& of_microvm) {
@@ -45,20 +46,31 @@ Status add_hook(const std::string& text, json::object& of_image, json::object& o
   return {};
 }
 
-Result<json::object> hooks_of(const ImageContent& content) {
+// Replaces the hooks by those that are named, and leaves the port unless that is named.
+Status apply_hooks(const ImageContent& content, json::object& request) {
+  if (content.hooks.empty() && !content.hooks_port) {
+    return {};
+  }
+  json::object kept;
+  if (const json::value* const found = request.if_contains("hooks"); found != nullptr && found->is_object()) {
+    kept = found->as_object();
+  }
+  json::object hooks = content.hooks.empty() ? kept : json::object();
   json::object of_microvm;
   json::object of_image;
   for (const std::string& text : content.hooks) {
     DM_TRY(add_hook(text, of_image, of_microvm), "");
   }
-  json::object hooks{{"port", content.hooks_port}};
+  const json::value* const port = kept.if_contains("port");
+  hooks["port"] = content.hooks_port || port == nullptr ? content.hooks_port.value_or(kHooksPortDefault) : *port;
   if (!of_microvm.empty()) {
     hooks["microvmHooks"] = std::move(of_microvm);
   }
   if (!of_image.empty()) {
     hooks["microvmImageHooks"] = std::move(of_image);
   }
-  return hooks;
+  request["hooks"] = std::move(hooks);
+  return {};
 }
 
 // The zip to upload: the one given, or a new one in `scratch`.
@@ -104,9 +116,8 @@ void add_content_options(CLI::App& command, ImageContent& content) {
                   "NAME or NAME=SECONDS: the application implements this hook; may be repeated. ready (called until it "
                   "answers 200 before the snapshot is taken), validate, run, resume, suspend, terminate")
       ->allow_extra_args(false);
-  command.add_option("--hooks-port", content.hooks_port, "with --hook: the port of all of them")
-      ->check(CLI::Range(1, 65535))
-      ->capture_default_str();
+  command.add_option("--hooks-port", content.hooks_port, "the port of all hooks (default 9000)")
+      ->check(CLI::Range(1, 65535));
   command.add_option("--base", content.base, "managed base image, or its ARN (default debian12-1)");
   command.add_option("--base-version", content.base_version, "its version; the newest if left out");
   command.add_option("--description", content.description);
@@ -144,9 +155,7 @@ Status apply_content(const ImageContent& content, json::object& request, Service
   if (!content.environment.empty()) {
     DM_ASSIGN(request["environmentVariables"], pairs_of(content.environment, "--env"), "");
   }
-  if (!content.hooks.empty()) {
-    DM_ASSIGN(request["hooks"], hooks_of(content), "");
-  }
+  DM_TRY(apply_hooks(content, request), "");
   if (!content.egress.empty()) {
     DM_ASSIGN(std::string arn, connector_arn(service, content.egress, context), "--egress");
     request["egressNetworkConnectors"] = json::array{json::string(arn)};

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ struct ImageContent {
   int memory_mib = 0;
   std::vector<std::string> environment;  // NAME=VALUE
   std::vector<std::string> hooks;        // NAME or NAME=SECONDS
-  int hooks_port = 9000;
+  std::optional<int> hooks_port;         // none: the port that a request has already, or 9000
   bool all_capabilities = false;
   LoggingOptions logging;
 };
