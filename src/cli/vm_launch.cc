@@ -16,12 +16,23 @@ namespace dormouse::cli {
 
 namespace json = boost::json;
 
+namespace {
+
+// Of IdlePolicy's maxIdleDurationSeconds.
+constexpr int kIdleSecondsMin = 60;
+constexpr int kIdleSecondsMax = 28'800;
+
+}  // namespace
+
 void add_launch_options(CLI::App& command, LaunchOptions& options) {
   command.add_option("--payload", options.payload, "for the application's /run hook; @FILE: the content of a file");
-  command.add_option("--idle", options.idle_seconds, "suspend after so many seconds without traffic (60 at least)");
+  CLI::Option* const idle =
+      command.add_option("--idle", options.idle_seconds, "suspend after so many seconds without traffic")
+          ->check(CLI::Range(kIdleSecondsMin, kIdleSecondsMax));
   command.add_option("--suspended", options.suspended_seconds, "with --idle: terminate after so many seconds of sleep")
-      ->capture_default_str();
-  command.add_flag("--no-auto-resume", options.no_auto_resume, "with --idle: traffic wakes nothing");
+      ->capture_default_str()
+      ->needs(idle);
+  command.add_flag("--no-auto-resume", options.no_auto_resume, "with --idle: traffic wakes nothing")->needs(idle);
   command.add_option("--max-duration", options.maximum_seconds, "terminate after so many seconds (28800 at most)");
   command.add_flag("--no-wait", options.no_wait, "return once the service has accepted");
 }
@@ -44,6 +55,18 @@ Result<json::object> launch_members(const LaunchOptions& options) {
   return members;
 }
 
+Error with_launched(const Error& failure, const json::array& microvms) {
+  std::string ids;
+  for (const json::value& microvm : microvms) {
+    ids += " " + text_of(microvm, "microvmId");
+  }
+  return ids.empty() ? failure
+                     : Error(failure.kind(),
+                             fmt::format("{}; what was launched runs on, and ends by: dormouse vm terminate{}",
+                                         failure.message(),
+                                         ids));
+}
+
 Status await_launches(const LaunchOptions& options,
                       json::array& microvms,
                       Invocation& invocation,
@@ -53,10 +76,15 @@ Status await_launches(const LaunchOptions& options,
     return {};
   }
   for (json::value& microvm : microvms) {
-    DM_ASSIGN(const json::value running,
-              wait_for_state(invocation, service, text_of(microvm, "microvmId"), "RUNNING", context),
-              "");
-    for (const auto& [member, value] : running.as_object()) {
+    const auto running = wait_for_state(invocation, service, text_of(microvm, "microvmId"), "RUNNING", context);
+    if (!running) {
+      json::array left = microvms;
+      if (running.error().kind() == ErrorKind::kConflict) {  // it is terminated already
+        left.erase(left.begin() + (&microvm - microvms.data()));
+      }
+      return fail(with_launched(running.error(), left));
+    }
+    for (const auto& [member, value] : running->as_object()) {
       microvm.as_object()[member] = value;
     }
   }

@@ -29,7 +29,11 @@ void add_launch_options(CLI::App& command, LaunchOptions& options);
 // The members of a request that they stand for.
 Result<boost::json::object> launch_members(const LaunchOptions& options);
 
-// Waits, if that is wanted, until all of `microvms` are RUNNING, and brings their members up to date.
+// `failure` of a command that has launched `microvms` all the same: says which those are and how to end them. None: as it is.
+Error with_launched(const Error& failure, const boost::json::array& microvms);
+
+// Waits, if that is wanted, until all of `microvms` are RUNNING, and brings their members up to date. A failure names those
+// that run on.
 Status await_launches(const LaunchOptions& options,
                       boost::json::array& microvms,
                       Invocation& invocation,

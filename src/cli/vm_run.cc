@@ -69,8 +69,11 @@ Status run(const Options& options, Invocation& invocation) {
   DM_ASSIGN(const json::value body, request_of(options, arn, service, context), "");
   json::array microvms;
   for (int i = 0; i < options.count; ++i) {
-    DM_ASSIGN(json::value microvm, service.call("POST", api_path({"microvms"}), {}, &body, context), "");
-    microvms.push_back(std::move(microvm));
+    auto microvm = service.call("POST", api_path({"microvms"}), {}, &body, context);
+    if (!microvm) {
+      return fail(with_launched(microvm.error(), microvms));
+    }
+    microvms.push_back(*std::move(microvm));
   }
   DM_TRY(await_launches(options.launch, microvms, invocation, service, context), "");
   const json::value record = options.count == 1 ? microvms.front() : json::value(json::object{{"microvms", microvms}});
