@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
@@ -30,7 +31,7 @@ struct Options {
   std::string name;
   std::vector<std::string> subnets;
   std::vector<std::string> security_groups;
-  bool dual_stack = false;
+  std::optional<bool> dual_stack;  // none: as it is, IPv4 alone for a new one
   std::string role;
   std::vector<std::string> tags;
   std::string state;
@@ -44,6 +45,8 @@ json::array texts_of(const std::vector<std::string>& given) {
   }
   return texts;
 }
+
+const char* protocol_of(bool dual_stack) { return dual_stack ? "DualStack" : "IPv4"; }
 
 const json::value* vpc_of(const json::value& connector) {
   const json::value* const configuration = member_of(connector, "Configuration");
@@ -75,7 +78,7 @@ Status create(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kPatience);
   DM_ASSIGN(Service service, invocation.connect(), "");
   json::object vpc{{"SubnetIds", texts_of(options.subnets)},
-                   {"NetworkProtocol", options.dual_stack ? "DualStack" : "IPv4"},
+                   {"NetworkProtocol", protocol_of(options.dual_stack.value_or(false))},
                    {"AssociatedComputeResourceTypes", json::array{"MicroVm"}}};
   if (!options.security_groups.empty()) {
     vpc["SecurityGroupIds"] = texts_of(options.security_groups);
@@ -165,7 +168,7 @@ Status update(const Options& options, const Invocation& invocation) {
     vpc["SecurityGroupIds"] = texts_of(options.security_groups);
   }
   if (options.dual_stack) {
-    vpc["NetworkProtocol"] = "DualStack";
+    vpc["NetworkProtocol"] = protocol_of(*options.dual_stack);
   }
   request["Configuration"] = json::object{{"VpcEgressConfiguration", std::move(vpc)}};
   if (!options.role.empty()) {
@@ -204,7 +207,12 @@ void add_network_options(CLI::App& command, Options& options) {
   command.add_option("--subnet", options.subnets, "subnet-...; 16 at most; may be repeated")->allow_extra_args(false);
   command.add_option("--security-group", options.security_groups, "sg-...; 5 at most; may be repeated")
       ->allow_extra_args(false);
-  command.add_flag("--dual-stack", options.dual_stack, "IPv4 and IPv6 instead of IPv4 alone");
+  command
+      .add_flag_function(
+          "--dual-stack,!--ipv4",
+          [&options](std::int64_t given) { options.dual_stack = given > 0; },
+          "IPv4 and IPv6, or IPv4 alone")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
 void add_create(CLI::App& connector, Invocation& invocation) {
