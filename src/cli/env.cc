@@ -62,11 +62,16 @@ std::string quoted(const std::string& text) {
 }
 
 // What goes into ~/.aws/config: the services' endpoints by name, so that everything else still reaches AWS.
-std::string configuration(const Profile& profile, const std::string& name) {
+std::string configuration(const Profile& profile, const std::string& name, bool with_credentials) {
   std::string text = fmt::format("[profile {}]\nregion = {}\nservices = {}\n", name, profile.region, name);
-  text += fmt::format("aws_access_key_id = {}\naws_secret_access_key = {}\n",
-                      profile.credential->access_key,
-                      profile.credential->secret);
+  if (with_credentials) {
+    const aws::Credential& credential = *profile.credential;
+    text += fmt::format(
+        "aws_access_key_id = {}\naws_secret_access_key = {}\n", credential.access_key, credential.secret);
+    if (!credential.session_token.empty()) {
+      text += fmt::format("aws_session_token = {}\n", credential.session_token);
+    }
+  }
   text += fmt::format("\n[services {}]\n", name);
   for (const auto& service : kServices) {
     text += fmt::format("{} =\n  endpoint_url = {}\n", service.second, profile.url);
@@ -75,8 +80,13 @@ std::string configuration(const Profile& profile, const std::string& name) {
 }
 
 Status env(const Options& options, const Invocation& invocation) {
+  if (!options.profile.empty() && invocation.options.json) {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("--profile '{}' is text for ~/.aws/config, which has no JSON form: leave --json or --profile out",
+                            options.profile));
+  }
   DM_ASSIGN(const Profile profile, find_profile(invocation.options, invocation.environment), "");
-  if (!profile.credential && (!options.no_credentials || !options.profile.empty())) {
+  if (!profile.credential && !options.no_credentials) {
     return fail(ErrorKind::kPermissionDenied, profile.credential_problem);
   }
   const Variables variables = variables_of(profile, !options.no_credentials);
@@ -86,7 +96,7 @@ Status env(const Options& options, const Invocation& invocation) {
   }
   invocation.answer(record, [&] {
     if (!options.profile.empty()) {
-      invocation.terminal.answer(configuration(profile, options.profile));
+      invocation.terminal.answer(configuration(profile, options.profile, !options.no_credentials));
       return;
     }
     for (const auto& [name, value] : variables) {
