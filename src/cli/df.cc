@@ -3,6 +3,7 @@
 // df: what holds how much of the disk.
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +19,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kLargest = 10;
+// The daemon gives itself a minute to count, and then says so.
+constexpr std::chrono::seconds kCountTimeout{90};
 
 // "1.1 GiB memory, 20.0 MiB disk", the largest part first; parts below a hundredth are left out.
 std::string parts_text(const json::value& item) {
@@ -90,7 +93,7 @@ void show(const json::value& report, bool all, Terminal& terminal) {
 }
 
 Status df(bool all, const Invocation& invocation) {
-  const os::Context context = os::Context::with_timeout(kRequestTimeout);
+  const os::Context context = os::Context::with_timeout(kCountTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(const json::value report, service.call("GET", extension_path({"storage"}), {}, nullptr, context), "");
   invocation.answer(report, [&] { show(report, all, invocation.terminal); });
