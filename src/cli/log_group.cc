@@ -24,24 +24,6 @@ struct Options {
   std::string days;
 };
 
-// The members `items` of all pages of a Describe operation.
-Result<json::array> all_of(
-    Service& service, std::string_view operation, json::object request, const char* items, const os::Context& context) {
-  json::array all;
-  for (;;) {
-    const json::value body(request);
-    DM_ASSIGN(const json::value answer, service.logs(operation, body, context), "");
-    if (const json::value* const found = member_of(answer, items); found != nullptr && found->is_array()) {
-      all.insert(all.end(), found->as_array().begin(), found->as_array().end());
-    }
-    const json::value* const next = member_of(answer, "nextToken");
-    if (next == nullptr) {
-      return all;
-    }
-    request["nextToken"] = *next;
-  }
-}
-
 std::string time_of(const json::value& record, const char* member) {
   return member_of(record, member) == nullptr ? "-" : time_text(number_of(record, member) / kMillisecondsPerSecond);
 }
@@ -53,7 +35,7 @@ Status list(const Options& options, const Invocation& invocation) {
   if (!options.prefix.empty()) {
     request["logGroupNamePrefix"] = options.prefix;
   }
-  DM_ASSIGN(json::array groups, all_of(service, "DescribeLogGroups", std::move(request), "logGroups", context), "");
+  DM_ASSIGN(json::array groups, service.list_logs("DescribeLogGroups", std::move(request), "logGroups", context), "");
   std::vector<std::vector<std::string>> rows;
   for (const json::value& group : groups) {
     const std::string days = text_of(group, "retentionInDays");
@@ -74,7 +56,7 @@ Status streams(const Options& options, const Invocation& invocation) {
   if (!options.prefix.empty()) {
     request["logStreamNamePrefix"] = options.prefix;
   }
-  DM_ASSIGN(json::array all, all_of(service, "DescribeLogStreams", std::move(request), "logStreams", context), "");
+  DM_ASSIGN(json::array all, service.list_logs("DescribeLogStreams", std::move(request), "logStreams", context), "");
   std::vector<std::vector<std::string>> rows;
   for (const json::value& stream : all) {
     rows.push_back({text_of(stream, "logStreamName"),

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -111,6 +113,30 @@ Result<json::value> parsed_answer(const HttpAnswer& answer, std::string_view req
   return parsed;
 }
 
+// The items of all pages of what `request` names. `ask` answers one: the first without a token, then with that of the one before.
+Result<json::array> all_pages(std::string_view request,
+                              const char* items_name,
+                              const char* next_name,
+                              const std::function<Result<json::value>(const json::string* token)>& ask) {
+  json::array items;
+  std::optional<json::string> token;
+  for (std::size_t page = 0; page < kPagesMax; ++page) {
+    DM_ASSIGN(const json::value answer, ask(token ? &*token : nullptr), "");
+    const json::object* const object = answer.if_object();
+    const json::value* const found = object == nullptr ? nullptr : object->if_contains(items_name);
+    if (found == nullptr || !found->is_array()) {
+      return fail(ErrorKind::kInternal, fmt::format("{}: the answer has no {}", request, items_name));
+    }
+    items.insert(items.end(), found->as_array().begin(), found->as_array().end());
+    const json::value* const next = object->if_contains(next_name);
+    if (next == nullptr || !next->is_string()) {
+      return items;
+    }
+    token = next->as_string();
+  }
+  return fail(ErrorKind::kInternal, fmt::format("{}: more than {} pages", request, kPagesMax));
+}
+
 std::string joined(std::string path, std::initializer_list<std::string_view> segments) {
   for (const std::string_view segment : segments) {
     path += "/" + aws::percent_encode(segment, aws::Slash::kEncode);
@@ -205,25 +231,28 @@ Result<json::array> Service::list(const std::string& path,
                                   Query query,
                                   const os::Context& context,
                                   const Listing& listing) {
-  json::array items;
   query.emplace_back(listing.page_size, "50");
   const std::size_t token_index = query.size();
-  for (std::size_t page = 0; page < kPagesMax; ++page) {
-    DM_ASSIGN(const json::value answer, call("GET", path, query, nullptr, context), "");
-    const json::object* const object = answer.if_object();
-    const json::value* const found = object == nullptr ? nullptr : object->if_contains(listing.items);
-    if (found == nullptr || !found->is_array()) {
-      return fail(ErrorKind::kInternal, fmt::format("GET {}: the answer has no {}", path, listing.items));
-    }
-    items.insert(items.end(), found->as_array().begin(), found->as_array().end());
-    const json::value* const next = object->if_contains(listing.next);
-    if (next == nullptr || !next->is_string()) {
-      return items;
-    }
+  return all_pages("GET " + path, listing.items, listing.next, [&](const json::string* token) {
     query.resize(token_index);
-    query.emplace_back(listing.token, std::string(next->as_string()));
-  }
-  return fail(ErrorKind::kInternal, fmt::format("GET {}: more than {} pages", path, kPagesMax));
+    if (token != nullptr) {
+      query.emplace_back(listing.token, std::string(*token));
+    }
+    return call("GET", path, query, nullptr, context);
+  });
+}
+
+Result<json::array> Service::list_logs(std::string_view operation,
+                                       json::object request,
+                                       const char* items,
+                                       const os::Context& context) {
+  return all_pages(operation, items, "nextToken", [&](const json::string* token) {
+    if (token != nullptr) {
+      request["nextToken"] = *token;
+    }
+    const json::value body(request);
+    return logs(operation, body, context);
+  });
 }
 
 Status Service::create_bucket(const std::string& bucket, const os::Context& context) {

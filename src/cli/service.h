@@ -56,7 +56,13 @@ class Service {
                                   const boost::json::value& body,
                                   const os::Context& context);
 
-  // The items of all pages together.
+  // The members `items` of all pages of a Describe operation of CloudWatch Logs. Bounded as list() is.
+  Result<boost::json::array> list_logs(std::string_view operation,
+                                       boost::json::object request,
+                                       const char* items,
+                                       const os::Context& context);
+
+  // The items of all pages together. kInternal when they do not end within 10 000 pages.
   Result<boost::json::array> list(const std::string& path,
                                   Query query,
                                   const os::Context& context,
