@@ -51,8 +51,9 @@ class Client(threading.Thread):
 def fork(vm, children, series, name):
     """Forks, and waits until each child has answered a request; counted from the call."""
     begun = time.perf_counter()
-    made = vm.fork(children, wait=False)
+    made = []
     try:
+        made = vm.fork(children, wait=False)
         with concurrent.futures.ThreadPoolExecutor(children) as pool:
             list(pool.map(lambda child: child.json(), made))
         series.seconds[name].append(time.perf_counter() - begun)
@@ -66,7 +67,7 @@ def fork(vm, children, series, name):
 
 
 def measure(machine, arn, series, options):
-    """Also: bytes of each save."""
+    """Also: bytes of each save, None when there was none."""
     parent = launch(machine, arn)
     for _ in range(options.forks):
         fork(parent, options.children, series, f"fork into {options.children}, all answering")
@@ -83,7 +84,7 @@ def measure(machine, arn, series, options):
     for checkpoint in made:
         machine.extension(f"/dormouse/2026-11-01/checkpoints/{checkpoint}", "DELETE")
     parent.terminate()
-    return {"saved_bytes": statistics.median(size for size, _ in saved)}
+    return {"saved_bytes": statistics.median(size for size, _ in saved) if saved else None}
 
 
 def goals(series, options):
