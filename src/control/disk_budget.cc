@@ -70,7 +70,19 @@ DiskBudget::Bytes DiskBudget::by_kind() const {
 }
 
 void DiskBudget::count() {
-  const SteadyTime now = sources_.clock.steady();
+  const std::lock_guard alone(counting_);
+  count_alone();
+}
+
+void DiskBudget::count_unless_fresh() {
+  const std::lock_guard alone(counting_);
+  if (!tried_ || sources_.clock.steady() - *tried_ >= kFresh) {
+    count_alone();
+  }
+}
+
+void DiskBudget::count_alone() {
+  tried_ = sources_.clock.steady();
   const auto facts = sources_.file_system();
   auto bytes = sources_.count(os::Context::with_timeout(kCountTimeout));
   if (!facts || !bytes) {
@@ -80,7 +92,7 @@ void DiskBudget::count() {
   }
   {
     const std::lock_guard lock(mutex_);
-    counted_ = Counted{*std::move(bytes), facts->available_bytes, now};
+    counted_ = Counted{*std::move(bytes), facts->available_bytes};
   }
   warn(room());
 }
@@ -116,15 +128,8 @@ Status DiskBudget::check(Use use) {
   const std::uint64_t need = needed(use);
   DiskRoom found = room();
   if (found.left() < need) {
-    const SteadyTime now = sources_.clock.steady();
-    const bool fresh = [&] {
-      const std::lock_guard lock(mutex_);
-      return counted_ && now - counted_->at < kFresh;
-    }();
-    if (!fresh) {
-      count();
-      found = room();
-    }
+    count_unless_fresh();
+    found = room();
   }
   if (found.left() >= need) {
     return {};

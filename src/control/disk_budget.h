@@ -34,7 +34,7 @@ struct DiskRoom {
 // system has less than then is taken for ours, whoever took it; before anything is refused it is counted anew. Builds,
 // launches and checkpoints leave room for every VM that runs to be put to sleep.
 //
-// Thread-safe. No lock is held while it counts.
+// Thread-safe. One counts at a time; who needs a count meanwhile waits for that one, and nobody else waits.
 class DiskBudget {
  public:
   enum class Use { kBuild, kLaunch, kCheckpoint, kSuspension };
@@ -42,7 +42,7 @@ class DiskBudget {
   static constexpr std::uint64_t kLaunchBytes = 64ULL << 20U;   // for an overlay
   static constexpr std::uint64_t kReserveBytes = 64ULL << 20U;  // that nothing of this takes: for records and logs
   static constexpr std::chrono::seconds kCountInterval{60};
-  static constexpr std::chrono::seconds kFresh{2};  // within which it is not counted again to refuse something
+  static constexpr std::chrono::seconds kFresh{2};  // within which it is not counted again to refuse something, nor tried
 
   using Bytes = std::map<std::string, std::uint64_t>;  // by kind (control/storage.h)
 
@@ -70,13 +70,17 @@ class DiskBudget {
   struct Counted {
     Bytes bytes;
     std::uint64_t available_bytes = 0;  // on the file system, then
-    SteadyTime at;
   };
   std::uint64_t needed(Use use) const;
+  void count_unless_fresh();
+  void count_alone();  // under counting_
   void warn(const DiskRoom& room);
 
   const Sources sources_;
   const std::optional<std::uint64_t> budget_bytes_;
+
+  std::mutex counting_;               // taken before mutex_
+  std::optional<SteadyTime> tried_;   // guarded by counting_; when it was counted last, or that failed
 
   mutable std::mutex mutex_;
   std::optional<Counted> counted_;  // guarded by mutex_

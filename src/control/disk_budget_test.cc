@@ -2,6 +2,9 @@
 
 #include "control/disk_budget.h"
 
+#include <thread>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "support/fake_clock.h"
@@ -97,6 +100,38 @@ TEST_F(DiskBudgetTest, RefusalsInARowDoNotCountInARow) {
   clock_.advance(DiskBudget::kFresh);
   held_ = 0;  // something was deleted
   EXPECT_EQ(refusal(*budget, Use::kLaunch), "");
+}
+
+TEST_F(DiskBudgetTest, RefusalsAtTheSameTimeCountOnce) {
+  held_ = 10 * kGiB;
+  const auto budget = budget_of(10 * kGiB);
+  clock_.advance(DiskBudget::kFresh);
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] { EXPECT_NE(refusal(*budget, Use::kLaunch), ""); });
+  }
+  for (std::thread& caller : callers) {
+    caller.join();
+  }
+  EXPECT_EQ(counts_, 2);
+}
+
+TEST_F(DiskBudgetTest, ACountThatFailsIsNotTriedAgainAtOnce) {
+  int counts = 0;
+  available_ = 0;
+  DiskBudget budget({clock_,
+                     [this]() -> Result<os::FileSystemFacts> { return os::FileSystemFacts{kGiB, available_}; },
+                     [&counts](const os::Context&) -> Result<DiskBudget::Bytes> {
+                       ++counts;
+                       return fail(ErrorKind::kDeadlineExceeded, "too slow");
+                     },
+                     [] { return 0; },
+                     [] { return 0; }},
+                    std::nullopt);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NE(refusal(budget, Use::kLaunch), "");
+  }
+  EXPECT_EQ(counts, 1);
 }
 
 TEST_F(DiskBudgetTest, ADirectoryThatCannotBeCountedRefusesNothingThatThereIsRoomFor) {
