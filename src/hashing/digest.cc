@@ -19,18 +19,23 @@ namespace {
 
 using State = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
 
-State begin() {
-  State state(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  if (!state || EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) != 1) {
+// OpenSSL fails here for want of memory alone; a digest of less than all bytes must not come out.
+void require(bool succeeded) {
+  if (!succeeded) {
     throw std::bad_alloc();
   }
+}
+
+State begin() {
+  State state(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  require(state && EVP_DigestInit_ex(state.get(), EVP_sha256(), nullptr) == 1);
   return state;
 }
 
 std::string finish_hexadecimal(EVP_MD_CTX* state) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
   unsigned int size = 0;
-  EVP_DigestFinal_ex(state, bytes.data(), &size);
+  require(EVP_DigestFinal_ex(state, bytes.data(), &size) == 1);
   static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   for (unsigned int i = 0; i < size; ++i) {
@@ -44,15 +49,13 @@ std::string finish_hexadecimal(EVP_MD_CTX* state) {
 
 void Digest::Release::operator()(evp_md_ctx_st* state) const { EVP_MD_CTX_free(state); }
 
-Digest::Digest() : state_(EVP_MD_CTX_new()) {
-  if (!state_ || EVP_DigestInit_ex(state_.get(), EVP_sha256(), nullptr) != 1) {
-    throw std::bad_alloc();
-  }
-}
+Digest::Digest() : state_(begin().release()) {}
 
 Digest::~Digest() = default;
 
-void Digest::update(std::string_view bytes) { EVP_DigestUpdate(state_.get(), bytes.data(), bytes.size()); }
+void Digest::update(std::string_view bytes) {
+  require(EVP_DigestUpdate(state_.get(), bytes.data(), bytes.size()) == 1);
+}
 
 void Digest::add(std::string_view name, std::string_view content) {
   for (const std::string_view part : {name, content}) {
@@ -65,7 +68,7 @@ std::string Digest::finish() { return finish_hexadecimal(state_.get()); }
 
 std::string digest_of(std::string_view text) {
   const State state = begin();
-  EVP_DigestUpdate(state.get(), text.data(), text.size());
+  require(EVP_DigestUpdate(state.get(), text.data(), text.size()) == 1);
   return finish_hexadecimal(state.get());
 }
 
@@ -84,7 +87,7 @@ Result<std::string> digest_of_file(const std::filesystem::path& path) {
     if (got == 0) {
       return finish_hexadecimal(state.get());
     }
-    EVP_DigestUpdate(state.get(), buffer.data(), static_cast<std::size_t>(got));
+    require(EVP_DigestUpdate(state.get(), buffer.data(), static_cast<std::size_t>(got)) == 1);
   }
 }
 
