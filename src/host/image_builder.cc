@@ -148,6 +148,15 @@ std::uint64_t allocated(const fs::path& path) {
   return file ? os::allocated_bytes_of(file->get()) : 0;
 }
 
+// The end of a guest that was told to shut down. A VMM that ended otherwise may have written half of what the
+// guest had for the disk.
+Status clean_end(Guest& guest, const os::Context& context) {
+  DM_ASSIGN(const os::ProcessEnd end, guest.vmm().process().wait(context), "shut the guest down");
+  return end.exit_code == 0 ? Status()
+                            : fail(ErrorKind::kUnavailable,
+                                   fmt::format("shut the guest down: its VMM ended meanwhile ({})", end.describe()));
+}
+
 }  // namespace
 
 ImageBuilder::ImageBuilder(BuildSupport& support, const BuildRequest& request, fs::path work, BuildObserver& observer)
@@ -300,7 +309,7 @@ ImageBuilder::Outcome ImageBuilder::run_builder(const os::Context& context) {
   // A clean end, so that the disk is whole; a guest that does not manage it has failed.
   auto stopped = guest_->agent().shutdown(context.within(kShutdownTimeout));
   if (stopped) {
-    stopped = guest_->vmm().process().wait(context.within(seconds(60))).map([](const os::ProcessEnd&) {});
+    stopped = clean_end(*guest_, context.within(seconds(60)));
   }
   if (!stopped && stopped.error().kind() == ErrorKind::kDeadlineExceeded && context.check("build")) {
     stood_still_ = true;
