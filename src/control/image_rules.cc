@@ -179,6 +179,7 @@ host::BuildHooks build_hooks(const ImageSpecification& specification) {
     hooks.port = static_cast<std::uint16_t>(specification.hooks->port.value_or(0));
     hooks.ready = build_hook(specification.hooks->ready);
     hooks.validate = build_hook(specification.hooks->validate);
+    hooks.run = specification.hooks->run.enabled;
   }
   return hooks;
 }

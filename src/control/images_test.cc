@@ -108,6 +108,7 @@ TEST_F(ImagesTest, BuildGetsTheSizeTheHooksAndTheInjectedEnvironment) {
   EXPECT_EQ(request.size.disk_bytes, std::uint64_t{8} << 30U);
   EXPECT_EQ(request.hooks.port, 9000);
   EXPECT_TRUE(request.hooks.ready.enabled);
+  EXPECT_TRUE(request.hooks.run);
   EXPECT_TRUE(request.all_capabilities);
   EXPECT_EQ(request.destination, fixture.directory.path() / "images" / created.image.id / "1.0");
   EXPECT_THAT(request.environment,

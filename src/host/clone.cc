@@ -4,12 +4,14 @@
 
 #include <fcntl.h>
 
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/scope_exit.h"
 #include "faults/fault_point.h"
+#include "host/rehearsal.h"
 #include "os/file.h"
 #include "os/sparse_copy.h"
 
@@ -47,10 +49,8 @@ Result<std::shared_ptr<const engine::Engine>> engine_for(VmSupport& support,
   return current;
 }
 
-Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
-                                          const std::string& name,
-                                          const Clone& clone,
-                                          const os::Context& context) {
+Result<std::shared_ptr<Guest>> start_over(
+    VmSupport& support, const std::string& name, const Clone& clone, WayOut way_out, const os::Context& context) {
   const VmFiles files(clone.directory);
   GuestRequest request;
   request.name = name;
@@ -61,54 +61,78 @@ Result<std::shared_ptr<Guest>> start_over(VmSupport& support,
   DM_ASSIGN(UniqueFd overlay, os::open_file(files.overlay(), O_RDWR), "");
   DM_ASSIGN(request.disks, clone.source->disks(std::move(overlay)), "");
   request.user = clone.user.id();
-  request.egress = to_network(clone.egress);
+  if (way_out == WayOut::kOpen) {
+    request.egress = to_network(clone.egress);
+  } else {
+    request.egress.reset();
+  }
   DM_ASSIGN(std::shared_ptr<Guest> guest, Guest::start(support.guest, std::move(request), context), "");
   return guest;
 }
 
-Result<Clone> start_clone(VmSupport& support,
-                          const std::string& name,
-                          const fs::path& directory,
-                          const fs::path& snapshot,
-                          Egress egress,
-                          const os::Context& context) {
+Result<Clone> start_clone(VmSupport& support, const CloneRequest& request, WayOut way_out, const os::Context& context) {
   Clone clone;
-  clone.directory = directory;
-  clone.snapshot = snapshot;
-  clone.egress = egress;
+  clone.directory = request.directory;
+  clone.snapshot = request.snapshot;
+  clone.egress = request.egress;
   ScopeExit undo([&] { clone.discard(); });
-  DM_ASSIGN(clone.source, context.trace().step("template", [&] { return support.templates.open(snapshot); }), "");
+  DM_ASSIGN(
+      clone.source, context.trace().step("template", [&] { return support.templates.open(request.snapshot); }), "");
   DM_ASSIGN(clone.engine, engine_for(support, clone.source->manifest), "");
   clone.engine_digest = clone.engine->digest;
   DM_ASSIGN(clone.user, support.users.take(), "");
-  const VmFiles files(directory);
+  const VmFiles files(clone.directory);
   DM_TRY(os::make_directories(files.run_directory()), "");
   DM_ASSIGN(const fs::path empty, support.empty_overlay(os::size_of(clone.source->disk.get()), context), "");
   DM_TRY(context.trace().step("overlay", [&] { return os::copy_sparsely(empty, files.overlay(), context); }), "");
-  DM_TRY(faults::reach("launch.overlay_made", {name}), "");
-  DM_ASSIGN(clone.guest, start_over(support, name, clone, context), "");
-  DM_TRY(faults::reach("launch.vmm_started", {name, clone.guest->vmm().process().pid()}), "");
+  DM_TRY(faults::reach("launch.overlay_made", {request.name}), "");
+  DM_ASSIGN(clone.guest, start_over(support, request.name, clone, way_out, context), "");
+  DM_TRY(faults::reach("launch.vmm_started", {request.name, clone.guest->vmm().process().pid()}), "");
   undo.dismiss();
   return clone;
 }
 
-Result<Clone> make_clone(VmSupport& support,
-                         const std::string& name,
-                         const fs::path& directory,
-                         const fs::path& snapshot,
-                         Egress egress,
-                         const std::optional<Identity>& identity,
-                         const os::Context& context) {
-  DM_ASSIGN(Clone clone, start_clone(support, name, directory, snapshot, egress, context), "");
+namespace {
+
+// start_clone(), the device state, and then what `wake` does.
+Result<Clone> restore_clone(VmSupport& support,
+                            const CloneRequest& request,
+                            WayOut way_out,
+                            const os::Context& context,
+                            const std::function<Status(Guest& guest)>& wake) {
+  DM_ASSIGN(Clone clone, start_clone(support, request, way_out, context), "");
   ScopeExit undo([&] { clone.discard(); });
   DM_ASSIGN(const UniqueFd state, clone.source->open_state(), "");
   DM_TRY(context.trace().step("load_state", [&] { return clone.guest->vmm().load_state(state, context); }), "");
-  const faults::Subject subject{name, clone.guest->vmm().process().pid()};
+  const faults::Subject subject{request.name, clone.guest->vmm().process().pid()};
   DM_TRY(faults::reach("launch.state_loaded", subject), "");
-  DM_TRY(clone.guest->wake(identity.has_value(), identity, context), "");
+  DM_TRY(wake(*clone.guest), "");
   DM_TRY(faults::reach("launch.awake", subject), "");
   undo.dismiss();
   return clone;
+}
+
+}  // namespace
+
+Result<Clone> make_clone(VmSupport& support,
+                         const CloneRequest& request,
+                         const Identity& identity,
+                         const os::Context& context) {
+  return restore_clone(
+      support, request, WayOut::kOpen, context, [&](Guest& guest) { return guest.wake(true, identity, context); });
+}
+
+Result<Clone> make_settled_clone(VmSupport& support,
+                                 const CloneRequest& request,
+                                 bool rehearsal,
+                                 const os::Context& context) {
+  DM_ASSIGN(const auto source, support.templates.open(request.snapshot), "");
+  const auto port = rehearsal ? source->manifest.run_hook_port : std::nullopt;
+  const Identity nobodys = identity_of(request.name);
+  return restore_clone(support, request, WayOut::kHeld, context, [&](Guest& guest) -> Status {
+    DM_TRY(guest.wake(port.has_value(), nobodys, context), "");
+    return port ? rehearse(guest, *port, context) : Status();
+  });
 }
 
 }  // namespace dormouse::host

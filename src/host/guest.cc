@@ -62,9 +62,19 @@ void Guest::give_share(std::uint32_t vcpus) {
   }
 }
 
-void Guest::close_egress() { support_.egress.remove(name_); }
+void Guest::close_egress() {
+  held_.reset();
+  support_.egress.remove(name_);
+}
+
+// The kernel completes the handshakes of as many connections as a listener's backlog holds.
+Status Guest::hold_egress() {
+  DM_ASSIGN(held_, namespace_->listen(), "");
+  return {};
+}
 
 Status Guest::open_egress(network::Egress egress) {
+  held_.reset();  // and with it, who waits there: nothing that was said before this leaves
   DM_ASSIGN(network::Namespace::Listeners listeners, namespace_->listen(), "");
   network::EgressServer::Listeners served{
       std::move(listeners.tcp), std::move(listeners.dns_udp), std::move(listeners.dns_tcp)};
@@ -78,7 +88,7 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   UniqueFd tap = made.take_tap();
   auto name_space = std::make_shared<const network::Namespace>(std::move(made));
   std::unique_ptr<Guest> guest(new Guest(support, request.name, name_space));
-  DM_TRY(guest->open_egress(request.egress), "");
+  DM_TRY(request.egress ? guest->open_egress(*request.egress) : guest->hold_egress(), "");
 
   vmm::VmmRequest start;
   start.launcher = support.launcher;
@@ -159,10 +169,10 @@ Status Guest::renew(bool thaw, const std::optional<Identity>& identity, const os
     restored.machine_id = identity->machine_id;
   }
   const ProcessGuard guard(vmm_->process(), context);
-  DM_ASSIGN(const protocol::RestoredAnswer answer,
-            context.trace().step("reseed_and_thaw",
-                                 [&] { return guard.told(agent_.restored(restored, guard.context())); }),
-            "wake");
+  DM_ASSIGN(
+      const protocol::RestoredAnswer answer,
+      context.trace().step("reseed_and_thaw", [&] { return guard.told(agent_.restored(restored, guard.context())); }),
+      "wake");
   // A guest that shares its random numbers with its siblings must not run.
   if (answer.entropy_bits < 256 || answer.thawed != thaw) {
     return fail(ErrorKind::kInternal, "wake: the guest did not confirm that it was reseeded");

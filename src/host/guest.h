@@ -39,7 +39,8 @@ struct GuestRequest {
   bool shared_memory = false;
   std::vector<vmm::DiskFiles> disks;
   unsigned user = 0;
-  network::Egress egress = network::Egress::kInternet;
+  // None: whatever the guest connects to seems to take the connection and says nothing; open_egress() resets these.
+  std::optional<network::Egress> egress = network::Egress::kInternet;
   std::optional<vmm::BootFiles> boot;
 };
 
@@ -94,7 +95,8 @@ class Guest {
   // The reverse of a freeze after which the guest stood still: the clock is set, the application goes on.
   Status thaw(const os::Context& context);
 
-  // For a guest that stands still for long: its way out, and all connections that lead there, end; and there is one again.
+  // For a guest that stands still for long: its way out, and all connections that lead there, end; and there is one again, or
+  // at last the one that it was started without.
   void close_egress();
   Status open_egress(network::Egress egress);
 
@@ -104,10 +106,12 @@ class Guest {
  private:
   Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space);
   void give_share(std::uint32_t vcpus);
+  Status hold_egress();
 
   GuestSupport& support_;
   const std::string name_;
   const std::shared_ptr<const network::Namespace> namespace_;
+  std::optional<network::Namespace::Listeners> held_;  // where who wants to leave waits
   AgentClient agent_;
   std::unique_ptr<vmm::Vmm> vmm_;
 };

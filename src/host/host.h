@@ -43,6 +43,7 @@ struct BuildHooks {
   std::uint16_t port = 0;
   Hook ready;
   Hook validate;
+  bool run = false;  // its VMs call the run hook: the application knows that its life begins with that
 };
 
 struct BuildRequest {

@@ -90,7 +90,7 @@ Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& contex
   if (!ready) {
     context.trace().count_slow_path("no_clone_ahead");
     auto made =
-        make_clone(support_, id_, files_.directory(), request.snapshot, request.egress, identity_of(id_), within);
+        make_clone(support_, {id_, files_.directory(), request.snapshot, request.egress}, identity_of(id_), within);
     obtaining.end(tracing::outcome_of(made));
     return made;
   }
@@ -100,6 +100,7 @@ Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& contex
     }
     ready->directory = files_.directory();
     DM_TRY(faults::reach("launch.moved", {id_, ready->guest->vmm().process().pid()}), "");
+    DM_TRY(ready->guest->open_egress(to_network(request.egress)), "");
     return ready->guest->renew(true, identity_of(id_), within);
   }();
   obtaining.end(tracing::outcome_of(moved));
@@ -297,7 +298,7 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
   clone.engine_digest = clone.engine->digest;
   DM_ASSIGN(clone.user, support_.users.take(), "");
   DM_TRY(os::make_directories(files_.run_directory()), "");
-  DM_ASSIGN(clone.guest, start_over(support_, id_, clone, context.traced(making.within())), "");
+  DM_ASSIGN(clone.guest, start_over(support_, id_, clone, WayOut::kOpen, context.traced(making.within())), "");
   DM_TRY(faults::reach("load.vmm_started", {id_, clone.guest->vmm().process().pid()}), "");
   making.succeed();
   return clone;

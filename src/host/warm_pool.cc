@@ -20,6 +20,7 @@ namespace {
 constexpr std::chrono::seconds kMakeTimeout{30};
 constexpr std::chrono::seconds kReviewPeriod{10};  // of demand that has gone
 constexpr std::chrono::seconds kFailurePause{30};
+constexpr std::chrono::minutes kRehearsalPause{10};
 
 }  // namespace
 
@@ -154,6 +155,7 @@ void WarmPool::fill() {
     }
     filling_ = key;
     const std::string name = fmt::format("warm-{}", next_name_++);
+    const bool rehearsal = key && clock_.steady() >= shelf_of(*key).rehearsal_after;
     lock.unlock();
     for (Clone& clone : old) {
       clone.discard();
@@ -162,8 +164,9 @@ void WarmPool::fill() {
     if (key) {
       const os::Context context(stop_, std::chrono::steady_clock::now() + kMakeTimeout);
       const auto& [snapshot, egress, stage] = *key;
-      made = stage == Stage::kSettled ? make_clone(support_, name, directory_ / name, snapshot, egress, {}, context)
-                                      : start_clone(support_, name, directory_ / name, snapshot, egress, context);
+      const CloneRequest request{name, directory_ / name, snapshot, egress};
+      made = stage == Stage::kSettled ? make_settled_clone(support_, request, rehearsal, context)
+                                      : start_clone(support_, request, WayOut::kOpen, context);
     }
     lock.lock();
     filling_.reset();
@@ -172,7 +175,12 @@ void WarmPool::fill() {
       ++figures_.stock;
     } else if (key && !stopping_) {
       log::warning("a clone could not be made ahead", {{"error", made.error().message()}});
-      shelf_of(*key).retry_after = clock_.steady() + kFailurePause;
+      Shelf& shelf = shelf_of(*key);
+      if (rehearsal && std::get<Stage>(*key) == Stage::kSettled) {
+        shelf.rehearsal_after = clock_.steady() + kRehearsalPause;  // and now without
+      } else {
+        shelf.retry_after = clock_.steady() + kFailurePause;
+      }
     }
     changed_.notify_all();
   }

@@ -44,7 +44,7 @@ class Demand {
   std::deque<SteadyTime> launches_;  // the newest last; no more than stock_max_
 };
 
-// Clones made ahead. Settled ones are restored, reseeded once, their applications frozen and without identity:
+// Clones made ahead. Settled ones are restored, reseeded once, their applications frozen, with an identity that is nobody's:
 // taking one makes a launch as fast as thawing it. Filled in the background by one thread, sized by recent demand, dropped first when the
 // host's memory is short. What an earlier daemon left is removed by LocalHost::recover.
 //
@@ -82,7 +82,8 @@ class WarmPool {
     explicit Shelf(Stage stage) : demand(stage) {}
     Demand demand;
     std::deque<Clone> stock;
-    SteadyTime retry_after{};  // after a failure
+    SteadyTime retry_after{};      // after a failure
+    SteadyTime rehearsal_after{};  // the same, of one whose application was to run before
   };
 
   Shelf& shelf_of(const Key& key);  // under mutex_

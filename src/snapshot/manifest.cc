@@ -20,7 +20,7 @@ std::string encode(const SnapshotManifest& manifest) {
   for (const std::string& serial : manifest.model.disks) {
     disks.emplace_back(serial);
   }
-  const json::object object{
+  json::object object{
       {"format", SnapshotManifest::kFormats.newest},
       {"engine", manifest.engine},
       {"machine",
@@ -48,6 +48,9 @@ std::string encode(const SnapshotManifest& manifest) {
         {"containers", manifest.checksums.containers}}},
       {"output_bytes", manifest.output_bytes},
   };
+  if (manifest.run_hook_port) {
+    object["run_hook_port"] = *manifest.run_hook_port;
+  }
   return seal(object);
 }
 
@@ -107,6 +110,9 @@ Result<SnapshotManifest> decode_snapshot(const std::string& text) {
     manifest.checksums.containers = checksums.at("containers").to_number<std::uint64_t>();
     if (const json::value* const output = object.if_contains("output_bytes")) {
       manifest.output_bytes = output->to_number<std::uint64_t>();
+    }
+    if (const json::value* const port = object.if_contains("run_hook_port")) {
+      manifest.run_hook_port = port->to_number<std::uint16_t>();
     }
     return manifest;
   } catch (const std::exception& error) {

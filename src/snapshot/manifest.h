@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -41,6 +42,9 @@ struct SnapshotManifest {
     std::uint64_t containers = 0;  // the managed base's
   } checksums;
   std::uint64_t output_bytes = 0;  // that the application had written; 0 where an older version made it
+  std::optional<std::uint16_t>
+      run_hook_port;  // where the application has its hooks, if it has the run hook; none where an
+                      // older version made it
 };
 
 inline constexpr char kManifestFile[] = "manifest.json";

@@ -32,6 +32,13 @@ TEST(SnapshotManifestTest, DecodesWhatItEncoded) {
   EXPECT_EQ(encode(*decoded), encode(example()));
 }
 
+TEST(SnapshotManifestTest, TheRunHooksPortIsThereOnlyWhereThereIsOne) {
+  SnapshotManifest manifest = example();
+  EXPECT_EQ(decode_snapshot(encode(manifest)).value().run_hook_port, std::nullopt);
+  manifest.run_hook_port = 9000;
+  EXPECT_EQ(decode_snapshot(encode(manifest)).value().run_hook_port, 9000);
+}
+
 TEST(SnapshotManifestTest, AnotherFormatIsRefusedByNumber) {
   const auto decoded = decode_snapshot(R"({"format":4})");
   ASSERT_FALSE(decoded);
