@@ -66,8 +66,8 @@ std::string configuration(const Profile& profile, const std::string& name, bool 
   std::string text = fmt::format("[profile {}]\nregion = {}\nservices = {}\n", name, profile.region, name);
   if (with_credentials) {
     const aws::Credential& credential = *profile.credential;
-    text += fmt::format(
-        "aws_access_key_id = {}\naws_secret_access_key = {}\n", credential.access_key, credential.secret);
+    text +=
+        fmt::format("aws_access_key_id = {}\naws_secret_access_key = {}\n", credential.access_key, credential.secret);
     if (!credential.session_token.empty()) {
       text += fmt::format("aws_session_token = {}\n", credential.session_token);
     }
@@ -81,9 +81,10 @@ std::string configuration(const Profile& profile, const std::string& name, bool 
 
 Status env(const Options& options, const Invocation& invocation) {
   if (!options.profile.empty() && invocation.options.json) {
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("--profile '{}' is text for ~/.aws/config, which has no JSON form: leave --json or --profile out",
-                            options.profile));
+    return fail(
+        ErrorKind::kInvalidArgument,
+        fmt::format("--profile '{}' is text for ~/.aws/config, which has no JSON form: leave --json or --profile out",
+                    options.profile));
   }
   DM_ASSIGN(const Profile profile, find_profile(invocation.options, invocation.environment), "");
   if (!profile.credential && !options.no_credentials) {

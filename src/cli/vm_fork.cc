@@ -45,7 +45,8 @@ void add_vm_fork(CLI::App& vm, Invocation& invocation) {
   command->add_option("--count", options->count, "how many")->check(CLI::Range(1, 100))->capture_default_str();
   add_launch_options(*command, options->launch);
   command->footer(
-      "What is not given the children have from their source. --idle replaces its idle policy whole: without --suspended and\n"
+      "What is not given the children have from their source. --idle replaces its idle policy whole: without "
+      "--suspended and\n"
       "--no-auto-resume these are their defaults, not as the source has them.\n"
       "Examples:\n"
       "  dormouse vm fork microvm-1f0c... --count 5\n"

@@ -42,7 +42,8 @@ class DiskBudget {
   static constexpr std::uint64_t kLaunchBytes = 64ULL << 20U;   // for an overlay
   static constexpr std::uint64_t kReserveBytes = 64ULL << 20U;  // that nothing of this takes: for records and logs
   static constexpr std::chrono::seconds kCountInterval{60};
-  static constexpr std::chrono::seconds kFresh{2};  // within which it is not counted again to refuse something, nor tried
+  static constexpr std::chrono::seconds kFresh{
+      2};  // within which it is not counted again to refuse something, nor tried
 
   using Bytes = std::map<std::string, std::uint64_t>;  // by kind (control/storage.h)
 
@@ -79,8 +80,8 @@ class DiskBudget {
   const Sources sources_;
   const std::optional<std::uint64_t> budget_bytes_;
 
-  std::mutex counting_;               // taken before mutex_
-  std::optional<SteadyTime> tried_;   // guarded by counting_; when it was counted last, or that failed
+  std::mutex counting_;              // taken before mutex_
+  std::optional<SteadyTime> tried_;  // guarded by counting_; when it was counted last, or that failed
 
   mutable std::mutex mutex_;
   std::optional<Counted> counted_;  // guarded by mutex_

@@ -65,7 +65,7 @@ class MemoryBudget {
     std::uint64_t kept = 0;      // of kept processes, which make way
     std::uint64_t expected = 0;  // of one VM more
   };
-  Use use() const;                                                       // under mutex_
+  Use use() const;  // under mutex_
   bool release_kept(std::uint64_t excess_bytes, std::unique_lock<std::mutex>& lock);
   bool make_room(std::uint64_t excess_bytes, std::uint64_t bytes_each);  // under mutex_
   void wake_waiting() const;                                             // under mutex_

@@ -75,7 +75,6 @@ class Count {
   Result<StorageReport> run();
 
  private:
-
   Result<StorageItem> item(const char* kind, std::string id, const fs::path& path);
   void add(StorageItem item);
   Status read_records();
