@@ -46,7 +46,8 @@ Status add_hook(const std::string& text, json::object& of_image, json::object& o
   return {};
 }
 
-// Replaces the hooks by those that are named, and leaves the port unless that is named.
+}  // namespace
+
 Status apply_hooks(const ImageContent& content, json::object& request) {
   if (content.hooks.empty() && !content.hooks_port) {
     return {};
@@ -72,6 +73,8 @@ Status apply_hooks(const ImageContent& content, json::object& request) {
   request["hooks"] = std::move(hooks);
   return {};
 }
+
+namespace {
 
 // The zip to upload: the one given, or a new one in `scratch`.
 Result<fs::path> artifact(const std::string& given, const fs::path& scratch, Terminal& terminal) {

@@ -42,6 +42,9 @@ Status apply_content(const ImageContent& content,
                      Service& service,
                      const os::Context& context);
 
+// The part of it that needs no service: replaces the hooks by those that are named, and leaves the port unless that is named.
+Status apply_hooks(const ImageContent& content, boost::json::object& request);
+
 // Packs `content.path` if it is a directory, uploads it for the image `name` and answers its s3:// URI.
 Result<std::string> upload_content(const ImageContent& content,
                                    const std::string& name,

@@ -11,7 +11,6 @@
 
 #include "base/scope_exit.h"
 #include "faults/fault_point.h"
-#include "host/rehearsal.h"
 #include "os/file.h"
 #include "os/sparse_copy.h"
 
@@ -50,7 +49,7 @@ Result<std::shared_ptr<const engine::Engine>> engine_for(VmSupport& support,
 }
 
 Result<std::shared_ptr<Guest>> start_over(
-    VmSupport& support, const std::string& name, const Clone& clone, WayOut way_out, const os::Context& context) {
+    VmSupport& support, const std::string& name, const Clone& clone, For whom, const os::Context& context) {
   const VmFiles files(clone.directory);
   GuestRequest request;
   request.name = name;
@@ -61,16 +60,13 @@ Result<std::shared_ptr<Guest>> start_over(
   DM_ASSIGN(UniqueFd overlay, os::open_file(files.overlay(), O_RDWR), "");
   DM_ASSIGN(request.disks, clone.source->disks(std::move(overlay)), "");
   request.user = clone.user.id();
-  if (way_out == WayOut::kOpen) {
-    request.egress = to_network(clone.egress);
-  } else {
-    request.egress.reset();
-  }
+  request.egress = to_network(clone.egress);
+  request.in_stock = whom == For::kStock;
   DM_ASSIGN(std::shared_ptr<Guest> guest, Guest::start(support.guest, std::move(request), context), "");
   return guest;
 }
 
-Result<Clone> start_clone(VmSupport& support, const CloneRequest& request, WayOut way_out, const os::Context& context) {
+Result<Clone> start_clone(VmSupport& support, const CloneRequest& request, For whom, const os::Context& context) {
   Clone clone;
   clone.directory = request.directory;
   clone.snapshot = request.snapshot;
@@ -86,7 +82,7 @@ Result<Clone> start_clone(VmSupport& support, const CloneRequest& request, WayOu
   DM_ASSIGN(const fs::path empty, support.empty_overlay(os::size_of(clone.source->disk.get()), context), "");
   DM_TRY(context.trace().step("overlay", [&] { return os::copy_sparsely(empty, files.overlay(), context); }), "");
   DM_TRY(faults::reach("launch.overlay_made", {request.name}), "");
-  DM_ASSIGN(clone.guest, start_over(support, request.name, clone, way_out, context), "");
+  DM_ASSIGN(clone.guest, start_over(support, request.name, clone, whom, context), "");
   DM_TRY(faults::reach("launch.vmm_started", {request.name, clone.guest->vmm().process().pid()}), "");
   undo.dismiss();
   return clone;
@@ -97,10 +93,10 @@ namespace {
 // start_clone(), the device state, and then what `wake` does.
 Result<Clone> restore_clone(VmSupport& support,
                             const CloneRequest& request,
-                            WayOut way_out,
+                            For whom,
                             const os::Context& context,
                             const std::function<Status(Guest& guest)>& wake) {
-  DM_ASSIGN(Clone clone, start_clone(support, request, way_out, context), "");
+  DM_ASSIGN(Clone clone, start_clone(support, request, whom, context), "");
   ScopeExit undo([&] { clone.discard(); });
   DM_ASSIGN(const UniqueFd state, clone.source->open_state(), "");
   DM_TRY(context.trace().step("load_state", [&] { return clone.guest->vmm().load_state(state, context); }), "");
@@ -119,20 +115,13 @@ Result<Clone> make_clone(VmSupport& support,
                          const Identity& identity,
                          const os::Context& context) {
   return restore_clone(
-      support, request, WayOut::kOpen, context, [&](Guest& guest) { return guest.wake(true, identity, context); });
+      support, request, For::kVm, context, [&](Guest& guest) { return guest.wake(true, identity, context); });
 }
 
-Result<Clone> make_settled_clone(VmSupport& support,
-                                 const CloneRequest& request,
-                                 bool rehearsal,
-                                 const os::Context& context) {
-  DM_ASSIGN(const auto source, support.templates.open(request.snapshot), "");
-  const auto port = rehearsal ? source->manifest.run_hook_port : std::nullopt;
+Result<Clone> make_settled_clone(VmSupport& support, const CloneRequest& request, const os::Context& context) {
   const Identity nobodys = identity_of(request.name);
-  return restore_clone(support, request, WayOut::kHeld, context, [&](Guest& guest) -> Status {
-    DM_TRY(guest.wake(port.has_value(), nobodys, context), "");
-    return port ? rehearse(guest, *port, context) : Status();
-  });
+  return restore_clone(
+      support, request, For::kStock, context, [&](Guest& guest) { return guest.wake(false, nobodys, context); });
 }
 
 }  // namespace dormouse::host

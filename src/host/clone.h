@@ -59,12 +59,12 @@ Result<std::shared_ptr<const engine::Engine>> engine_for(VmSupport& support,
                                                          const snapshot::SnapshotManifest& manifest,
                                                          const std::string& saved_under = {});
 
-// Whether what a guest connects to is connected to, or seems to be and says nothing until Guest::open_egress() resets it.
-enum class WayOut { kOpen, kHeld };
+// Whom a clone is made for: a VM, or nobody yet (GuestRequest::in_stock).
+enum class For { kVm, kStock };
 
 // A QEMU process of its engine over the template of `clone` and the overlay in its directory, waiting for its device state.
 Result<std::shared_ptr<Guest>> start_over(
-    VmSupport& support, const std::string& name, const Clone& clone, WayOut way_out, const os::Context& context);
+    VmSupport& support, const std::string& name, const Clone& clone, For whom, const os::Context& context);
 
 struct CloneRequest {
   std::string name;                 // of its guest
@@ -76,7 +76,7 @@ struct CloneRequest {
 // Of the three below, nothing is left when they fail.
 
 // The first half of make_clone(): its process waits for a device state, over an empty overlay.
-Result<Clone> start_clone(VmSupport& support, const CloneRequest& request, WayOut way_out, const os::Context& context);
+Result<Clone> start_clone(VmSupport& support, const CloneRequest& request, For whom, const os::Context& context);
 
 // A clone that is restored, reseeded and has an identity; its application runs.
 Result<Clone> make_clone(VmSupport& support,
@@ -84,12 +84,8 @@ Result<Clone> make_clone(VmSupport& support,
                          const Identity& identity,
                          const os::Context& context);
 
-// A clone for a launch that is still to come: restored, reseeded, its vCPUs running, its application frozen, its way out held,
-// with an identity that no other has. Whoever takes it opens the way out and renews it. With `rehearsal`, its application has
-// been through rehearse() (host/rehearsal.h) if its image says how.
-Result<Clone> make_settled_clone(VmSupport& support,
-                                 const CloneRequest& request,
-                                 bool rehearsal,
-                                 const os::Context& context);
+// A clone for a launch that is still to come: restored, reseeded, its vCPUs running, its application frozen, in stock,
+// with an identity that no other has. Whoever takes it commissions and renews it.
+Result<Clone> make_settled_clone(VmSupport& support, const CloneRequest& request, const os::Context& context);
 
 }  // namespace dormouse::host

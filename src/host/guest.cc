@@ -18,6 +18,8 @@ constexpr std::size_t kEntropyBytes = 64;
 constexpr std::chrono::seconds kBootAttempt{2};
 // Of a processor: a guest sees its peak, four times its baseline (specification section 6.2), and the baseline is its share.
 constexpr unsigned kThousandthsEachVcpu = 250;
+// What is made ahead takes nothing from those who are asked for something now.
+constexpr unsigned kThousandthsInStock = 25;
 
 Result<std::string> fresh_entropy() {
   std::string bytes(kEntropyBytes, '\0');
@@ -51,31 +53,41 @@ Guest::~Guest() {
   }
 }
 
-void Guest::give_share(std::uint32_t vcpus) {
+void Guest::give_share(unsigned thousandths) {
   if (!support_.cpu_groups) {
     return;
   }
-  const Status placed = support_.cpu_groups->place(name_, vmm_->process().pid(), vcpus * kThousandthsEachVcpu);
+  const Status placed = support_.cpu_groups->place(name_, vmm_->process().pid(), thousandths);
   if (!placed) {
     log::warning("a VM has no share of the processors by its size",
                  {{"vm", name_}, {"error", placed.error().message()}});
   }
 }
 
-void Guest::close_egress() {
-  held_.reset();
-  support_.egress.remove(name_);
+Status Guest::commission() {
+  if (!stock_) {
+    return {};
+  }
+  if (support_.cpu_groups) {
+    const unsigned share = stock_->vcpus * kThousandthsEachVcpu;
+    if (const Status changed = support_.cpu_groups->change(name_, vmm_->process().pid(), share); !changed) {
+      log::warning("a VM keeps the small share of the processors that it was made ahead with",
+                   {{"vm", name_}, {"error", changed.error().message()}});
+    }
+  }
+  Stock stock = *std::exchange(stock_, std::nullopt);
+  stock.held.reset_waiting();  // nothing that was said before this leaves
+  return serve(std::move(stock.held), stock.egress);
 }
 
-// The kernel completes the handshakes of as many connections as a listener's backlog holds.
-Status Guest::hold_egress() {
-  DM_ASSIGN(held_, namespace_->listen(), "");
-  return {};
-}
+void Guest::close_egress() { support_.egress.remove(name_); }
 
 Status Guest::open_egress(network::Egress egress) {
-  held_.reset();  // and with it, who waits there: nothing that was said before this leaves
   DM_ASSIGN(network::Namespace::Listeners listeners, namespace_->listen(), "");
+  return serve(std::move(listeners), egress);
+}
+
+Status Guest::serve(network::Namespace::Listeners listeners, network::Egress egress) {
   network::EgressServer::Listeners served{
       std::move(listeners.tcp), std::move(listeners.dns_udp), std::move(listeners.dns_tcp)};
   return support_.egress.add(name_, std::move(served), egress);
@@ -88,7 +100,13 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   UniqueFd tap = made.take_tap();
   auto name_space = std::make_shared<const network::Namespace>(std::move(made));
   std::unique_ptr<Guest> guest(new Guest(support, request.name, name_space));
-  DM_TRY(request.egress ? guest->open_egress(*request.egress) : guest->hold_egress(), "");
+  if (request.in_stock) {
+    // The kernel completes the handshakes of as many connections as a listener's backlog holds.
+    DM_ASSIGN(network::Namespace::Listeners held, guest->namespace_->listen(), "");
+    guest->stock_.emplace(Stock{std::move(held), request.egress, request.model.vcpus});
+  } else {
+    DM_TRY(guest->open_egress(request.egress), "");
+  }
 
   vmm::VmmRequest start;
   start.launcher = support.launcher;
@@ -107,7 +125,7 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   start.boot = std::move(request.boot);
   DM_ASSIGN(
       guest->vmm_, context.trace().step("start_qemu", [&] { return vmm::Vmm::start(std::move(start), context); }), "");
-  guest->give_share(vcpus);
+  guest->give_share(guest->stock_ ? kThousandthsInStock : vcpus * kThousandthsEachVcpu);
   return guest;
 }
 

@@ -39,8 +39,10 @@ struct GuestRequest {
   bool shared_memory = false;
   std::vector<vmm::DiskFiles> disks;
   unsigned user = 0;
-  // None: whatever the guest connects to seems to take the connection and says nothing; open_egress() resets these.
-  std::optional<network::Egress> egress = network::Egress::kInternet;
+  network::Egress egress = network::Egress::kInternet;
+  // Nobody's yet. Until commission(), what it connects to seems to take the connection and says nothing, and its share of the
+  // processors is small.
+  bool in_stock = false;
   std::optional<vmm::BootFiles> boot;
 };
 
@@ -89,14 +91,16 @@ class Guest {
   // The second half of wake(), for a guest that runs: a clone that was made ahead gets an identity of its own.
   Status renew(bool thaw, const std::optional<Identity>& identity, const os::Context& context);
 
+  // Takes a guest out of the stock. What it had connected to is reset.
+  Status commission();
+
   // The application stands still, until thaw() or a restore.
   Status freeze(const protocol::Freeze& freeze, const os::Context& context);
 
   // The reverse of a freeze after which the guest stood still: the clock is set, the application goes on.
   Status thaw(const os::Context& context);
 
-  // For a guest that stands still for long: its way out, and all connections that lead there, end; and there is one again, or
-  // at last the one that it was started without.
+  // For a guest that stands still for long: its way out, and all connections that lead there, end; and there is one again.
   void close_egress();
   Status open_egress(network::Egress egress);
 
@@ -105,13 +109,18 @@ class Guest {
 
  private:
   Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space);
-  void give_share(std::uint32_t vcpus);
-  Status hold_egress();
+  void give_share(unsigned thousandths);
+  Status serve(network::Namespace::Listeners listeners, network::Egress egress);
 
   GuestSupport& support_;
   const std::string name_;
   const std::shared_ptr<const network::Namespace> namespace_;
-  std::optional<network::Namespace::Listeners> held_;  // where who wants to leave waits
+  struct Stock {
+    network::Namespace::Listeners held;  // where who wants to leave waits
+    network::Egress egress;
+    std::uint32_t vcpus;
+  };
+  std::optional<Stock> stock_;  // until it is commissioned, if it is in stock
   AgentClient agent_;
   std::unique_ptr<vmm::Vmm> vmm_;
 };

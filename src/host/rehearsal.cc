@@ -24,11 +24,12 @@ bool connect_and_end(const AgentClient& agent, std::uint16_t port, const os::Con
 }  // namespace
 
 Status rehearse(Guest& guest, std::uint16_t port, const os::Context& context) {
+  DM_TRY(guest.renew(true, identity_of("rehearsal"), context), "rehearse the application");
   const os::Context connecting = context.within(kConnectionsTimeout);
   for (int i = 0; i < kConnections && connect_and_end(guest.agent(), port, connecting); ++i) {
   }
-  const Status frozen = guest.freeze({}, context);
-  return frozen ? frozen : fail(Error(frozen.error()).with_context("rehearse the application"));
+  DM_TRY(guest.freeze({}, context), "rehearse the application");
+  return {};
 }
 
 }  // namespace dormouse::host

@@ -100,7 +100,7 @@ Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& contex
     }
     ready->directory = files_.directory();
     DM_TRY(faults::reach("launch.moved", {id_, ready->guest->vmm().process().pid()}), "");
-    DM_TRY(ready->guest->open_egress(to_network(request.egress)), "");
+    DM_TRY(ready->guest->commission(), "");
     return ready->guest->renew(true, identity_of(id_), within);
   }();
   obtaining.end(tracing::outcome_of(moved));
@@ -271,6 +271,7 @@ Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context
     return fail_errno("move " + ready->directory.string());
   }
   DM_TRY(faults::reach("load.vmm_moved", subject), "");
+  DM_TRY(ready->guest->commission(), "");
   discard.dismiss();
   (void)os::remove_tree(ready->directory);
   ready->directory = files_.directory();
@@ -298,7 +299,7 @@ Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& c
   clone.engine_digest = clone.engine->digest;
   DM_ASSIGN(clone.user, support_.users.take(), "");
   DM_TRY(os::make_directories(files_.run_directory()), "");
-  DM_ASSIGN(clone.guest, start_over(support_, id_, clone, WayOut::kOpen, context.traced(making.within())), "");
+  DM_ASSIGN(clone.guest, start_over(support_, id_, clone, For::kVm, context.traced(making.within())), "");
   DM_TRY(faults::reach("load.vmm_started", {id_, clone.guest->vmm().process().pid()}), "");
   making.succeed();
   return clone;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "host/rehearsal.h"
 #include "os/file.h"
 #include "os/host_facts.h"
 
@@ -70,8 +71,7 @@ std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egres
     Shelf& shelf = shelf_of({snapshot.string(), egress, stage});
     shelf.demand.launched(clock_.steady());
     if (!shelf.stock.empty()) {
-      taken = std::move(shelf.stock.front());
-      shelf.stock.pop_front();
+      taken = shelf.take_first();
       --figures_.stock;
       ++figures_.hits;
     } else {
@@ -119,10 +119,31 @@ WarmPool::Shelf& WarmPool::shelf_of(const Key& key) {
   return shelves_.try_emplace(key, std::get<Stage>(key)).first->second;
 }
 
-std::optional<WarmPool::Key> WarmPool::next_to_fill(SteadyTime now) {
+Clone WarmPool::Shelf::take_first() {
+  Clone taken = std::move(stock.front());
+  stock.pop_front();
+  rehearsed -= std::min<std::size_t>(rehearsed, 1);
+  return taken;
+}
+
+Clone WarmPool::Shelf::take_last() {
+  Clone taken = std::move(stock.back());
+  stock.pop_back();
+  rehearsed = std::min(rehearsed, stock.size());
+  return taken;
+}
+
+std::optional<WarmPool::Job> WarmPool::next_job(SteadyTime now) {
   for (const auto& [key, shelf] : shelves_) {
     if (shelf.stock.size() < shelf.demand.wanted(now) && now >= shelf.retry_after) {
-      return key;
+      return Job{key, fmt::format("warm-{}", next_name_++), std::nullopt};
+    }
+  }
+  for (auto& [key, shelf] : shelves_) {
+    if (std::get<Stage>(key) == Stage::kSettled && shelf.rehearsed < shelf.stock.size() &&
+        now >= shelf.rehearse_after && shelf.stock.back().source->manifest.run_hook_port) {
+      --figures_.stock;
+      return Job{key, {}, shelf.take_last()};
     }
   }
   return std::nullopt;
@@ -135,8 +156,7 @@ std::deque<Clone> WarmPool::surplus(SteadyTime now) {
   for (auto shelf = shelves_.begin(); shelf != shelves_.end();) {
     const std::size_t wanted = short_of_memory ? 0 : shelf->second.demand.wanted(now);
     while (shelf->second.stock.size() > wanted) {
-      out.push_back(std::move(shelf->second.stock.front()));
-      shelf->second.stock.pop_front();
+      out.push_back(shelf->second.take_last());
       --figures_.stock;
     }
     shelf = wanted == 0 && !short_of_memory ? shelves_.erase(shelf) : std::next(shelf);
@@ -144,43 +164,59 @@ std::deque<Clone> WarmPool::surplus(SteadyTime now) {
   return out;
 }
 
+Result<Clone> WarmPool::work(Job& job) {
+  const os::Context context(stop_, std::chrono::steady_clock::now() + kMakeTimeout);
+  const auto& [snapshot, egress, stage] = job.key;
+  if (!job.rehearses) {
+    const CloneRequest request{job.name, directory_ / job.name, snapshot, egress};
+    return stage == Stage::kSettled ? make_settled_clone(support_, request, context)
+                                    : start_clone(support_, request, For::kStock, context);
+  }
+  Clone clone = *std::move(job.rehearses);
+  if (Status rehearsed = rehearse(*clone.guest, *clone.source->manifest.run_hook_port, context); !rehearsed) {
+    clone.discard();
+    return fail(std::move(rehearsed).error());
+  }
+  return clone;
+}
+
+void WarmPool::store(const Job& job, Result<Clone> made) {
+  Shelf& shelf = shelf_of(job.key);
+  if (made && job.rehearses) {
+    shelf.stock.push_front(*std::move(made));
+    ++shelf.rehearsed;
+    ++figures_.stock;
+  } else if (made) {
+    shelf.stock.push_back(*std::move(made));
+    ++figures_.stock;
+  } else if (!stopping_ && job.rehearses) {
+    log::warning("an application did not live through its rehearsal", {{"error", made.error().message()}});
+    shelf.rehearse_after = clock_.steady() + kRehearsalPause;
+  } else if (!stopping_) {
+    log::warning("a clone could not be made ahead", {{"error", made.error().message()}});
+    shelf.retry_after = clock_.steady() + kFailurePause;
+  }
+}
+
 void WarmPool::fill() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     std::deque<Clone> old = surplus(clock_.steady());
-    const std::optional<Key> key = memory_is_short() ? std::nullopt : next_to_fill(clock_.steady());
-    if (!key && old.empty()) {
+    std::optional<Job> job = memory_is_short() ? std::nullopt : next_job(clock_.steady());
+    if (!job && old.empty()) {
       changed_.wait_for(lock, kReviewPeriod);
       continue;
     }
-    filling_ = key;
-    const std::string name = fmt::format("warm-{}", next_name_++);
-    const bool rehearsal = key && clock_.steady() >= shelf_of(*key).rehearsal_after;
+    filling_ = job ? std::optional(job->key) : std::nullopt;
     lock.unlock();
     for (Clone& clone : old) {
       clone.discard();
     }
-    Result<Clone> made = fail(ErrorKind::kCancelled, "nothing to make");
-    if (key) {
-      const os::Context context(stop_, std::chrono::steady_clock::now() + kMakeTimeout);
-      const auto& [snapshot, egress, stage] = *key;
-      const CloneRequest request{name, directory_ / name, snapshot, egress};
-      made = stage == Stage::kSettled ? make_settled_clone(support_, request, rehearsal, context)
-                                      : start_clone(support_, request, WayOut::kOpen, context);
-    }
+    Result<Clone> made = job ? work(*job) : fail(ErrorKind::kCancelled, "nothing to make");
     lock.lock();
     filling_.reset();
-    if (key && made) {
-      shelf_of(*key).stock.push_back(*std::move(made));
-      ++figures_.stock;
-    } else if (key && !stopping_) {
-      log::warning("a clone could not be made ahead", {{"error", made.error().message()}});
-      Shelf& shelf = shelf_of(*key);
-      if (rehearsal && std::get<Stage>(*key) == Stage::kSettled) {
-        shelf.rehearsal_after = clock_.steady() + kRehearsalPause;  // and now without
-      } else {
-        shelf.retry_after = clock_.steady() + kFailurePause;
-      }
+    if (job) {
+      store(*job, std::move(made));
     }
     changed_.notify_all();
   }

@@ -45,7 +45,7 @@ class Demand {
 };
 
 // Clones made ahead. Settled ones are restored, reseeded once, their applications frozen, with an identity that is nobody's:
-// taking one makes a launch as fast as thawing it. Filled in the background by one thread, sized by recent demand, dropped first when the
+// taking one makes a launch as fast as thawing it. When there are as many as wanted, they rehearse (host/rehearsal.h). Filled in the background by one thread, sized by recent demand, dropped first when the
 // host's memory is short. What an earlier daemon left is removed by LocalHost::recover.
 //
 // Thread-safe. take() never waits for a clone to be made.
@@ -82,14 +82,26 @@ class WarmPool {
     explicit Shelf(Stage stage) : demand(stage) {}
     Demand demand;
     std::deque<Clone> stock;
-    SteadyTime retry_after{};      // after a failure
-    SteadyTime rehearsal_after{};  // the same, of one whose application was to run before
+    std::size_t rehearsed = 0;    // of these, the first so many
+    SteadyTime retry_after{};     // after a failure
+    SteadyTime rehearse_after{};  // after an application did not live through it
+
+    Clone take_first();
+    Clone take_last();
   };
 
   Shelf& shelf_of(const Key& key);  // under mutex_
+  // What the filler does next: makes a clone, or has this one rehearse.
+  struct Job {
+    Key key;
+    std::string name;
+    std::optional<Clone> rehearses;
+  };
   void fill();
-  std::optional<Key> next_to_fill(SteadyTime now);
+  std::optional<Job> next_job(SteadyTime now);  // under mutex_, as the next two
   std::deque<Clone> surplus(SteadyTime now);
+  void store(const Job& job, Result<Clone> made);
+  Result<Clone> work(Job& job);
 
   VmSupport& support_;
   const std::filesystem::path directory_;

@@ -30,6 +30,9 @@
 namespace dormouse::network {
 namespace {
 
+constexpr int kBacklog = 128;
+constexpr int kWaitingMax = 4 * kBacklog;  // more than a listener keeps, also of datagrams
+
 constexpr char kTapName[] = "tap0";
 constexpr char kTapMac[6] = {0x52, 0x54, 0x00, 0x00, 0x02, 0x02};
 
@@ -250,6 +253,22 @@ Result<UniqueFd> Namespace::connect(std::uint16_t port, const os::Context& conte
   return connection;
 }
 
+void Namespace::Listeners::reset_waiting() const {
+  for (const UniqueFd* const listener : {&tcp, &dns_tcp}) {
+    for (int i = 0; i < kWaitingMax; ++i) {
+      const UniqueFd waiting(::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!waiting) {
+        break;
+      }
+      const linger at_once{1, 0};
+      ::setsockopt(waiting.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+  }
+  char byte = 0;
+  for (int i = 0; i < kWaitingMax && ::recv(dns_udp.get(), &byte, sizeof byte, MSG_DONTWAIT) >= 0; ++i) {
+  }
+}
+
 Result<Namespace::Listeners> Namespace::listen() const {
   const auto bound = [&](int type, std::uint16_t port) -> Result<UniqueFd> {
     DM_ASSIGN(UniqueFd made, socket(AF_INET, type), "");
@@ -259,7 +278,7 @@ Result<Namespace::Listeners> Namespace::listen() const {
     if (::bind(made.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
       return fail_errno("bind the gateway's port " + std::to_string(port));
     }
-    if (type == SOCK_STREAM && ::listen(made.get(), 128) != 0) {
+    if (type == SOCK_STREAM && ::listen(made.get(), kBacklog) != 0) {
       return fail_errno("listen on the gateway's port " + std::to_string(port));
     }
     return made;

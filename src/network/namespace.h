@@ -44,6 +44,10 @@ class Namespace {
     UniqueFd tcp;      // redirected connections, kEgressPort
     UniqueFd dns_udp;  // 10.0.2.2:53
     UniqueFd dns_tcp;
+
+    // Resets the connections that nobody has accepted, and drops what nobody has read. To close the sockets and to bind others
+    // would not do: a process that is being spawned holds them for a moment longer, and with them the ports.
+    void reset_waiting() const;
   };
   Result<Listeners> listen() const;
 

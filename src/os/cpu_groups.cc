@@ -104,15 +104,22 @@ fs::path CpuGroups::group_of(const std::string& name, pid_t process) const {
 }
 
 Status CpuGroups::make(const fs::path& group, unsigned thousandths) const {
-  const bool v2 = hierarchy_.version == CpuHierarchy::Version::kV2;
-  if (v2) {
+  if (hierarchy_.version == CpuHierarchy::Version::kV2) {
     DM_TRY(write_setting(hierarchy_.root / "cgroup.subtree_control", "+cpu"), "let groups have the cpu controller");
   }
   if (::mkdir(group.c_str(), 0755) != 0 && errno != EEXIST) {
     return fail_errno("make " + group.string());
   }
-  return write_setting(group / (v2 ? "cpu.weight" : "cpu.shares"),
-                       std::to_string(share_value(hierarchy_.version, thousandths)));
+  return set_share(group, thousandths);
+}
+
+Status CpuGroups::set_share(const fs::path& group, unsigned thousandths) const {
+  const char* const setting = hierarchy_.version == CpuHierarchy::Version::kV2 ? "cpu.weight" : "cpu.shares";
+  return write_setting(group / setting, std::to_string(share_value(hierarchy_.version, thousandths)));
+}
+
+Status CpuGroups::change(const std::string& name, pid_t process, unsigned thousandths) const {
+  return set_share(group_of(name, process), thousandths);
 }
 
 Status CpuGroups::place(const std::string& name, pid_t process, unsigned thousandths) const {

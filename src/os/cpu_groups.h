@@ -36,6 +36,8 @@ class CpuGroups {
 
   // Puts a process with all its threads into a group of its own, whose share is that of so many thousandths of a processor.
   Status place(const std::string& name, pid_t process, unsigned thousandths) const;
+  // Another share for a process that was placed.
+  Status change(const std::string& name, pid_t process, unsigned thousandths) const;
   // The group, if there is one, once its process has ended.
   void remove(const std::string& name, pid_t process) const;
   // Removes the groups whose processes have ended without that, whoever made them.
@@ -45,6 +47,7 @@ class CpuGroups {
   explicit CpuGroups(CpuHierarchy hierarchy) : hierarchy_(std::move(hierarchy)) {}
   std::filesystem::path group_of(const std::string& name, pid_t process) const;
   Status make(const std::filesystem::path& group, unsigned thousandths) const;
+  Status set_share(const std::filesystem::path& group, unsigned thousandths) const;
 
   CpuHierarchy hierarchy_;
 };
