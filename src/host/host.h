@@ -248,6 +248,7 @@ class Host {
   // Of the clones made ahead, since the start.
   struct PoolFigures {
     std::size_t stock = 0;
+    std::size_t rehearsed = 0;  // of these (host/rehearsal.h)
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
   };

@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kMakeTimeout{30};
 constexpr std::chrono::seconds kReviewPeriod{10};  // of demand that has gone
 constexpr std::chrono::seconds kFailurePause{30};
 constexpr std::chrono::minutes kRehearsalPause{10};
+constexpr std::chrono::milliseconds kRehearsalPatience{150};  // less than a clone takes that is made now
 
 }  // namespace
 
@@ -67,9 +68,12 @@ WarmPool::~WarmPool() {
 std::optional<Clone> WarmPool::take(const std::filesystem::path& snapshot, Egress egress, Stage stage) {
   std::optional<Clone> taken;
   {
-    const std::lock_guard lock(mutex_);
-    Shelf& shelf = shelf_of({snapshot.string(), egress, stage});
-    shelf.demand.launched(clock_.steady());
+    std::unique_lock lock(mutex_);
+    const Key key{snapshot.string(), egress, stage};
+    shelf_of(key).demand.launched(clock_.steady());
+    changed_.wait_for(
+        lock, kRehearsalPatience, [&] { return !shelf_of(key).stock.empty() || !rehearsing_ || filling_ != key; });
+    Shelf& shelf = shelf_of(key);
     if (!shelf.stock.empty()) {
       taken = shelf.take_first();
       --figures_.stock;
@@ -112,7 +116,11 @@ void WarmPool::forget(const std::filesystem::path& snapshot) {
 
 WarmPool::Figures WarmPool::figures() const {
   const std::lock_guard lock(mutex_);
-  return figures_;
+  Figures figures = figures_;
+  for (const auto& [key, shelf] : shelves_) {
+    figures.rehearsed += shelf.rehearsed;
+  }
+  return figures;
 }
 
 WarmPool::Shelf& WarmPool::shelf_of(const Key& key) {
@@ -208,6 +216,7 @@ void WarmPool::fill() {
       continue;
     }
     filling_ = job ? std::optional(job->key) : std::nullopt;
+    rehearsing_ = job && job->rehearses;
     lock.unlock();
     for (Clone& clone : old) {
       clone.discard();
@@ -215,6 +224,7 @@ void WarmPool::fill() {
     Result<Clone> made = job ? work(*job) : fail(ErrorKind::kCancelled, "nothing to make");
     lock.lock();
     filling_.reset();
+    rehearsing_ = false;
     if (job) {
       store(*job, std::move(made));
     }

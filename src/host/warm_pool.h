@@ -60,7 +60,8 @@ class WarmPool {
   WarmPool(const WarmPool&) = delete;
   WarmPool& operator=(const WarmPool&) = delete;
 
-  // A clone of the snapshot with this egress, if there is one. Counts as demand in either case.
+  // A clone of the snapshot with this egress, if there is one; waits a moment for one that is rehearsing. Counts as demand in
+  // either case.
   std::optional<Clone> take(const std::filesystem::path& snapshot, Egress egress, Stage stage);
 
   // One will likely be taken soon: the snapshot was just built, or a VM of it was suspended.
@@ -71,6 +72,7 @@ class WarmPool {
 
   struct Figures {
     std::size_t stock = 0;
+    std::size_t rehearsed = 0;  // of these
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;  // launches and wakes that took the slow path
   };
@@ -113,6 +115,7 @@ class WarmPool {
   bool stopping_ = false;  // guarded by mutex_, as is everything below
   std::map<Key, Shelf> shelves_;
   std::optional<Key> filling_;  // a clone of it is being made
+  bool rehearsing_ = false;     // or is rehearsing
   std::uint64_t next_name_ = 0;
   Figures figures_;
 
