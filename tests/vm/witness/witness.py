@@ -15,7 +15,7 @@ import threading
 import time
 
 FORBIDDEN = ("10.9.9.9", 80)
-SILENCE_SECONDS = 0.02
+SILENCE_SECONDS = 0.005
 born = socket.gethostname()
 connections = []
 attempts = []
@@ -65,6 +65,7 @@ class Notes(http.server.BaseHTTPRequestHandler):
         pass
 
 
+server = http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Notes)  # before /ready can be answered
 for body in (hooks, leave):
     threading.Thread(target=body, daemon=True).start()
-http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Notes).serve_forever()
+server.serve_forever()
