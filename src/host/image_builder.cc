@@ -148,10 +148,14 @@ std::uint64_t allocated(const fs::path& path) {
   return file ? os::allocated_bytes_of(file->get()) : 0;
 }
 
-// The end of a guest that was told to shut down. A VMM that ended otherwise may have written half of what the
-// guest had for the disk.
-Status clean_end(Guest& guest, const os::Context& context) {
-  DM_ASSIGN(const os::ProcessEnd end, guest.vmm().process().wait(context), "shut the guest down");
+// Has the guest write its disk and end. A VMM that ended otherwise may have written half of it.
+Status shut_down(Guest& guest, const os::Context& context) {
+  const ProcessGuard guard(guest.vmm().process(), context.within(kShutdownTimeout));
+  const Status told = guard.told(guest.agent().shutdown(guard.context()));
+  if (!told && told.error().kind() != ErrorKind::kUnavailable) {
+    return told;
+  }
+  DM_ASSIGN(const os::ProcessEnd end, guest.vmm().process().wait(context.within(kEndTimeout)), "shut the guest down");
   return end.exit_code == 0 ? Status()
                             : fail(ErrorKind::kUnavailable,
                                    fmt::format("shut the guest down: its VMM ended meanwhile ({})", end.describe()));
@@ -307,10 +311,7 @@ ImageBuilder::Outcome ImageBuilder::run_builder(const os::Context& context) {
     return tl::unexpected(internal(going_on.error()));
   }
   // A clean end, so that the disk is whole; a guest that does not manage it has failed.
-  auto stopped = guest_->agent().shutdown(context.within(kShutdownTimeout));
-  if (stopped) {
-    stopped = clean_end(*guest_, context.within(seconds(60)));
-  }
+  const Status stopped = shut_down(*guest_, context);
   if (!stopped && stopped.error().kind() == ErrorKind::kDeadlineExceeded && context.check("build")) {
     stood_still_ = true;
     log_state("it did not shut down", state_of(*guest_));
