@@ -150,7 +150,8 @@ std::uint64_t allocated(const fs::path& path) {
 
 // Has the guest write its disk and end. A VMM that ended otherwise may have written half of it.
 Status shut_down(Guest& guest, const os::Context& context) {
-  const ProcessGuard guard(guest.vmm().process(), context.within(kShutdownTimeout));
+  const os::Context telling = context.within(kShutdownTimeout);
+  const ProcessGuard guard(guest.vmm().process(), telling);
   const Status told = guard.told(guest.agent().shutdown(guard.context()));
   if (!told && told.error().kind() != ErrorKind::kUnavailable) {
     return told;

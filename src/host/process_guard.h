@@ -17,6 +17,7 @@ namespace dormouse::host {
 class ProcessGuard {
  public:
   ProcessGuard(const os::Process& process, const os::Context& outer);
+  ProcessGuard(const os::Process& process, os::Context&& outer) = delete;  // it would not outlive this
   ~ProcessGuard();
   ProcessGuard(const ProcessGuard&) = delete;
   ProcessGuard& operator=(const ProcessGuard&) = delete;
