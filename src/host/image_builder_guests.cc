@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kBootTimeout{180};
+constexpr std::chrono::seconds kBootTimeout{90};  // of one attempt
 constexpr int kBootAttempts = 5;
 
 // The kernel's command line. A kernel that panics ends its machine by a triple fault: the machine has no other way to be
@@ -60,11 +60,16 @@ Result<vmm::DiskFiles> ImageBuilder::disk_file(const std::string& serial, const 
 Result<std::unique_ptr<Guest>> ImageBuilder::boot_guest(const Boot& wanted, const os::Context& context) {
   for (int attempt = 1;; ++attempt) {
     auto guest = boot_once(wanted, attempt, context);
-    // Nothing of the user's has run in a guest that ended while it booted.
-    if (guest || attempt == kBootAttempts || guest.error().kind() != ErrorKind::kUnavailable) {
+    if (guest || attempt == kBootAttempts) {
       return guest;
     }
-    log::warning("a build's guest ended while it booted: it is booted again",
+    // Nothing of the user's has run in a guest that ended while it booted, or that got stuck: kernels do, where they are
+    // emulated and kept from a processor at the wrong moment.
+    const ErrorKind kind = guest.error().kind();
+    if (kind != ErrorKind::kUnavailable && (kind != ErrorKind::kDeadlineExceeded || !context.check("boot"))) {
+      return guest;
+    }
+    log::warning("a build's guest did not boot: it is booted again",
                  {{"build", request_.build_id}, {"role", wanted.role}, {"error", guest.error().message()}});
   }
 }
