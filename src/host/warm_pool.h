@@ -45,8 +45,8 @@ class Demand {
 };
 
 // Clones made ahead. Settled ones are restored, reseeded once, their applications frozen, with an identity that is nobody's:
-// taking one makes a launch as fast as thawing it. When there are as many as wanted, they rehearse (host/rehearsal.h). Filled in the background by one thread, sized by recent demand, dropped first when the
-// host's memory is short. What an earlier daemon left is removed by LocalHost::recover.
+// taking one makes a launch as fast as thawing it. When there are as many as wanted, they rehearse (host/rehearsal.h). Filled
+// in the background by one thread, sized by recent demand, dropped first when the host's memory is short. What an earlier daemon left is removed by LocalHost::recover.
 //
 // Thread-safe. take() never waits for a clone to be made.
 class WarmPool {

@@ -141,11 +141,10 @@ Status make_directories(const fs::path& path, mode_t mode) {
   return {};
 }
 
-Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> found;
+Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
+  std::vector<fs::path> found;
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
     found.push_back(entry->path());
   }
   if (error && error.value() != ENOENT) {

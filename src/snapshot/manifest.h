@@ -42,9 +42,8 @@ struct SnapshotManifest {
     std::uint64_t containers = 0;  // the managed base's
   } checksums;
   std::uint64_t output_bytes = 0;  // that the application had written; 0 where an older version made it
-  std::optional<std::uint16_t>
-      run_hook_port;  // where the application has its hooks, if it has the run hook; none where an
-                      // older version made it
+  // Where the application has its hooks, if it has the run hook. None where an older version made it.
+  std::optional<std::uint16_t> run_hook_port;
 };
 
 inline constexpr char kManifestFile[] = "manifest.json";
