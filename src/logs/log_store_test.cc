@@ -61,7 +61,8 @@ class LogStoreTest : public testing::Test {
   }
   std::uint64_t stored_bytes() {
     std::uint64_t bytes = 0;
-    for (const LogGroup& group : logs->list_groups(kAccount, {}, "", 50)->items) {
+    const auto groups = logs->list_groups(kAccount, {}, "", 50);
+    for (const LogGroup& group : groups->items) {
       bytes += group.stored_bytes;
     }
     return bytes;
