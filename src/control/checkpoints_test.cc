@@ -155,6 +155,20 @@ TEST_F(CheckpointsTest, ForkWhoseSaveFailsEndsTheChildrenAndNothingElse) {
   EXPECT_THAT(host.vms(), ElementsAre(parent));
 }
 
+TEST_F(CheckpointsTest, ChildThatIsEndedBeforeItsParentIsSavedIsNotLaunched) {
+  const std::string parent = running_vm();
+  host.hold(FakeHost::Call::kCheckpoint);
+  const auto children = fixture.microvms->fork_microvm(kAccount, parent, {});
+  ASSERT_TRUE(children);
+  const std::string child = children->front().microvm_id;
+  EXPECT_TRUE(fixture.microvms->terminate(kAccount, child));
+  EXPECT_TRUE(reaches(child, MicrovmState::kTerminated));
+  host.release(FakeHost::Call::kCheckpoint);
+  EXPECT_TRUE(host.wait_for(FakeHost::Call::kRemoveCheckpoint));
+  EXPECT_EQ(host.vms(), std::set<std::string>{parent});
+  EXPECT_EQ(state(child), MicrovmState::kTerminated);
+}
+
 TEST_F(CheckpointsTest, ParentThatEndsWhileItIsForkedEndsTheChildren) {
   const std::string parent = running_vm();
   host.hold(FakeHost::Call::kCheckpoint);

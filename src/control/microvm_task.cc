@@ -241,11 +241,6 @@ void MicrovmTask::output(const host::OutputPiece& piece) {
   }
 }
 
-Microvm MicrovmTask::published() const {
-  const std::lock_guard lock(published_mutex_);
-  return published_;
-}
-
 std::string MicrovmTask::last_output() const {
   const std::lock_guard lock(published_mutex_);
   return printable(output_.substr(output_.size() - std::min(output_.size(), kOutputBytesMax)));
@@ -438,6 +433,9 @@ void MicrovmTask::finished(Effect effect, bool alive) {
 }
 
 void MicrovmTask::start_launch(LaunchJob job) {
+  if (record_.state != MicrovmState::kPending) {
+    return;  // ended before it began
+  }
   using Outcome = tl::expected<host::LaunchResult, Ending>;
   trace_ = job.trace ? job.trace : begin_launch({});  // a child's begins now
   start<Outcome>(

@@ -83,7 +83,10 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   void exited(const host::VmExit& exit);
   void output(const host::OutputPiece& piece);
 
-  Microvm published() const;
+  Microvm published() const {
+    const std::lock_guard lock(published_mutex_);
+    return published_;
+  }
   std::string last_output() const;
 
  private:
