@@ -66,9 +66,10 @@ class LiveMicrovms {
     }
     return found;
   }
-  bool some_may_free_memory() const {
+  std::uint64_t may_free_memory() const {
     const std::lock_guard lock(mutex_);
-    return std::ranges::any_of(by_id_, [](const auto& entry) { return entry.second->may_free_memory(); });
+    const auto count = std::ranges::count_if(by_id_, [](const auto& entry) { return entry.second->may_free_memory(); });
+    return static_cast<std::uint64_t>(count);
   }
   void clear() {
     std::unordered_map<std::string, std::shared_ptr<MicrovmTask>> tasks;

@@ -45,28 +45,82 @@ bool MemoryBudget::make_room(std::uint64_t excess_bytes, std::uint64_t bytes_eac
   return falling_asleep_ > 0;
 }
 
-Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
+void MemoryBudget::Room::give_back() {
+  const std::lock_guard lock(budget_.mutex_);
+  if (state_ == State::kWaiting) {
+    --budget_.waiting_;
+  }
+  budget_.promised_bytes_ -= std::exchange(promised_bytes_, 0);
+  state_ = State::kGivenBack;
+  budget_.wake_waiting();
+}
+
+void MemoryBudget::enter(Room& room) {
+  room.state_ = Room::State::kWaiting;
+  ++waiting_;
+}
+
+bool MemoryBudget::promise(Room& room, const Use& now, std::uint64_t rooms) {
+  if (now.bytes + now.kept + rooms * now.expected > *limit_bytes_) {
+    return false;
+  }
+  room.state_ = Room::State::kPromised;
+  room.promised_bytes_ = now.expected;
+  promised_bytes_ += now.expected;
+  --waiting_;
+  return true;
+}
+
+tl::expected<std::vector<MemoryBudget::RoomPointer>, std::string> MemoryBudget::admit(std::uint64_t vms) {
+  std::vector<RoomPointer> rooms(vms);
+  std::ranges::generate(rooms, [this] { return std::make_shared<Room>(*this); });
   if (!limit_bytes_) {
-    return Room();
+    return rooms;
+  }
+  const std::lock_guard lock(mutex_);
+  Use now = use();
+  const std::uint64_t wanted = now.bytes + (waiting_ + vms) * now.expected;  // who waits comes first
+  if (wanted > *limit_bytes_) {
+    const std::uint64_t may_free = may_free_();
+    if (may_free * now.expected < wanted - *limit_bytes_) {
+      return tl::unexpected(sentence(now, may_free));
+    }
+  }
+  for (const RoomPointer& room : rooms) {
+    enter(*room);
+    if (promise(*room, now, waiting_)) {
+      now.bytes += now.expected;
+    }
+  }
+  return rooms;
+}
+
+Result<MemoryBudget::RoomPointer> MemoryBudget::take(const os::Context& context) {
+  const auto room = std::make_shared<Room>(*this);
+  DM_TRY(wait(*room, context), "");
+  return room;
+}
+
+Status MemoryBudget::wait(Room& room, const os::Context& context) {
+  if (!limit_bytes_) {
+    return {};
   }
   const UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event) {
     return fail_errno("make an eventfd");
   }
   std::unique_lock lock(mutex_);
-  const auto place = waiting_.insert(waiting_.end(), &event);
-  const ScopeExit leave([&] { waiting_.erase(place); });  // under the lock, whichever way it ends
-  for (;;) {
+  if (room.state_ == Room::State::kNew) {
+    enter(room);
+  }
+  const auto place = sleepers_.insert(sleepers_.end(), &event);
+  const ScopeExit leave([&] { sleepers_.erase(place); });  // under the lock, whichever way it ends
+  while (room.state_ == Room::State::kWaiting) {
     const Use now = use();
-    if (now.bytes + now.kept + now.expected <= *limit_bytes_) {
-      promised_bytes_ += now.expected;
-      return Room(nullptr, [this, bytes = now.expected](void*) {
-        const std::lock_guard again(mutex_);
-        promised_bytes_ -= bytes;
-        wake_waiting();
-      });
+    if (promise(room, now, 1)) {
+      break;
     }
-    const std::uint64_t excess = now.bytes + now.kept + waiting_.size() * now.expected - *limit_bytes_;
+    const std::uint64_t excess = now.bytes + now.kept + waiting_ * now.expected - *limit_bytes_;
     if (release_kept(excess, lock)) {
       continue;
     }
@@ -79,7 +133,7 @@ Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
       if (going_on.error().kind() == ErrorKind::kCancelled) {
         return tl::unexpected(going_on.error());
       }
-      return fail(ErrorKind::kResourceExhausted, sentence(now));
+      return fail(ErrorKind::kResourceExhausted, sentence(now, may_free_()));
     }
     if (woken) {
       eventfd_t value = 0;
@@ -88,25 +142,17 @@ Result<MemoryBudget::Room> MemoryBudget::take(const os::Context& context) {
       falling_asleep_ = 0;  // what was asked for may have come to nothing
     }
   }
+  return {};
 }
 
-std::optional<std::string> MemoryBudget::no_room(std::uint64_t vms) const {
-  if (!limit_bytes_) {
-    return std::nullopt;
-  }
-  const std::lock_guard lock(mutex_);
-  const Use now = use();
-  const std::uint64_t ahead = waiting_.size();  // who waits comes first
-  const bool fits = now.bytes + (ahead + vms) * now.expected <= *limit_bytes_;
-  return fits || falling_asleep_ > 0 || some_may_free_() ? std::nullopt : std::optional(sentence(now));
-}
-
-std::string MemoryBudget::sentence(const Use& now) const {
-  return fmt::format(
-      "VMs use {} MiB of the {} MiB that --memory-budget allows, and none of them is idle and woken "
-      "by requests: suspend or terminate some",
-      now.bytes >> 20U,
-      *limit_bytes_ >> 20U);
+std::string MemoryBudget::sentence(const Use& now, std::uint64_t may_free) const {
+  const std::string others = may_free == 0
+                                 ? "none of them is idle and woken by requests"
+                                 : fmt::format("the {} that may be put to sleep when idle are not enough", may_free);
+  return fmt::format("VMs use {} MiB of the {} MiB that --memory-budget allows, and {}: suspend or terminate some",
+                     now.bytes >> 20U,
+                     *limit_bytes_ >> 20U,
+                     others);
 }
 
 void MemoryBudget::freed() {
@@ -116,7 +162,7 @@ void MemoryBudget::freed() {
 }
 
 void MemoryBudget::wake_waiting() const {
-  for (const UniqueFd* const event : waiting_) {
+  for (const UniqueFd* const event : sleepers_) {
     ::eventfd_write(event->get(), 1);
   }
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,7 +40,7 @@ TEST(MemoryBudgetTest, RoomIsAlwaysThereWithoutALimit) {
 TEST(MemoryBudgetTest, RoomIsPromisedOnceUntilItIsGivenBack) {
   FakeHost host;
   MemoryBudget budget(host, 2 * MemoryBudget::kExpectedBytes);
-  budget.on_shortage([] { return false; }, [] { return false; });
+  budget.on_shortage([] { return false; }, [] { return 0; });
   auto first = budget.take(soon());
   auto second = budget.take(soon());
   ASSERT_TRUE(first && second);
@@ -49,7 +50,8 @@ TEST(MemoryBudgetTest, RoomIsPromisedOnceUntilItIsGivenBack) {
   EXPECT_EQ(third.error().message(),
             "VMs use 96 MiB of the 96 MiB that --memory-budget allows, and none of them is idle and woken by requests: "
             "suspend or terminate some");
-  second->reset();
+  (*second)->give_back();
+  (*second)->give_back();  // as often as one likes
   EXPECT_TRUE(budget.take(soon()));
 }
 
@@ -59,7 +61,7 @@ TEST(MemoryBudgetTest, OneMoreIsExpectedToNeedWhatTheOthersDo) {
   host.put("b", true);
   host.set_private_bytes(100 * kMiB);
   MemoryBudget tight(host, 299 * kMiB);
-  tight.on_shortage([] { return false; }, [] { return false; });
+  tight.on_shortage([] { return false; }, [] { return 0; });
   EXPECT_FALSE(tight.take(soon()));
   MemoryBudget enough(host, 300 * kMiB);
   EXPECT_TRUE(enough.take(soon()));
@@ -78,7 +80,7 @@ TEST(MemoryBudgetTest, WhoWaitsGetsTheRoomOfAVmThatFellAsleep) {
         }
         return std::exchange(first, false);
       },
-      [] { return false; });
+      [] { return 0; });
   auto taken = std::async(std::launch::async, [&] { return budget.take(patient()); });
   asked.get_future().wait();
   ASSERT_TRUE(host.suspend("a", patient()));
@@ -99,7 +101,7 @@ TEST(MemoryBudgetTest, AsManyAreAskedAsWhatIsTooMuchWouldNeed) {
         ++asked;
         return true;
       },
-      [] { return true; });
+      [] { return 5; });
   budget.relieve();  // 500 MiB: three of them
   EXPECT_EQ(asked, 3);
 }
@@ -109,7 +111,7 @@ TEST(MemoryBudgetTest, CancellationEndsTheWait) {
   host.put("a", true);
   host.set_private_bytes(100 * kMiB);
   MemoryBudget budget(host, 50 * kMiB);
-  budget.on_shortage([] { return false; }, [] { return false; });
+  budget.on_shortage([] { return false; }, [] { return 0; });
   const os::Cancellation cancellation;
   cancellation.cancel();
   const auto taken = budget.take(os::Context(cancellation, std::chrono::steady_clock::now() + seconds(30)));
@@ -117,22 +119,69 @@ TEST(MemoryBudgetTest, CancellationEndsTheWait) {
   EXPECT_EQ(taken.error().kind(), ErrorKind::kCancelled);
 }
 
+TEST(MemoryBudgetTest, WhatIsAdmittedIsNotPromisedToOthers) {
+  FakeHost host;
+  MemoryBudget budget(host, 2 * MemoryBudget::kExpectedBytes);
+  budget.on_shortage([] { return false; }, [] { return 0; });
+  auto rooms = budget.admit(2);
+  ASSERT_TRUE(rooms);
+  EXPECT_FALSE(budget.admit(1)) << "another launch";
+  EXPECT_FALSE(budget.take(soon())) << "a wake";
+  EXPECT_TRUE(budget.wait(*rooms->front(), soon()));
+  EXPECT_TRUE(budget.wait(*rooms->back(), soon()));
+  rooms->pop_back();  // nothing came of it
+  EXPECT_TRUE(budget.admit(1));
+}
+
+TEST(MemoryBudgetTest, AsManyAreAdmittedAsMayFreeTheirMemory) {
+  FakeHost host;
+  host.put("a", true);
+  host.put("b", true);
+  host.set_private_bytes(100 * kMiB);
+  MemoryBudget budget(host, 250 * kMiB);
+  std::uint64_t may_free = 0;
+  budget.on_shortage([] { return false; }, [&] { return may_free; });
+  EXPECT_FALSE(budget.admit(1)) << "neither of the two that run may sleep";
+  may_free = 1;
+  const auto first = budget.admit(1);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(budget.wait(*first->front(), soon()).error().message(),
+            "VMs use 200 MiB of the 250 MiB that --memory-budget allows, and the 1 that may be put to sleep when idle "
+            "are not enough: suspend or terminate some");
+  EXPECT_FALSE(budget.admit(1)) << "the first one waits for that memory";
+  may_free = 2;
+  EXPECT_TRUE(budget.admit(1));
+}
+
+TEST(MemoryBudgetTest, RoomThatWaitedInVainCountsNoMore) {
+  FakeHost host;
+  host.put("a", true);
+  host.set_private_bytes(100 * kMiB);
+  MemoryBudget budget(host, 250 * kMiB);
+  budget.on_shortage([] { return false; }, [] { return 1; });
+  {
+    const auto rooms = budget.admit(2);
+    ASSERT_TRUE(rooms);
+    EXPECT_FALSE(budget.admit(1));
+    EXPECT_TRUE(budget.wait(*rooms->front(), soon()));
+    EXPECT_FALSE(budget.wait(*rooms->back(), soon()));
+  }
+  EXPECT_TRUE(budget.admit(2));
+}
+
 TEST(MemoryBudgetTest, NoRoomIsSaidAtOnceWhereNoneMayCome) {
   FakeHost host;
   host.put("a", true);
   host.set_private_bytes(100 * kMiB);
-  bool may_come = false;
   MemoryBudget budget(host, 250 * kMiB);
-  budget.on_shortage([] { return false; }, [&] { return may_come; });
-  EXPECT_EQ(budget.no_room(1), std::nullopt);
+  budget.on_shortage([] { return false; }, [] { return 0; });
+  EXPECT_TRUE(budget.admit(1));
   EXPECT_EQ(
-      budget.no_room(2).value_or(""),
+      budget.admit(2).error(),
       "VMs use 100 MiB of the 250 MiB that --memory-budget allows, and none of them is idle and woken by requests: "
       "suspend or terminate some");
-  may_come = true;
-  EXPECT_EQ(budget.no_room(2), std::nullopt);
   MemoryBudget unlimited(host, std::nullopt);
-  EXPECT_EQ(unlimited.no_room(1000), std::nullopt);
+  EXPECT_EQ(unlimited.admit(1000).value().size(), 1000);
 }
 
 class MemoryShortageTest : public testing::Test {
@@ -186,6 +235,67 @@ TEST_F(MemoryShortageTest, LaunchIsRefusedBeforeTheHostRunsShort) {
       refused.error().message,
       "No MicroVM can be launched now: VMs use 200 MiB of the 250 MiB that --memory-budget allows, and none of them "
       "is idle and woken by requests: suspend or terminate some");
+}
+
+TEST_F(MemoryShortageTest, BurstOfLaunchesIsAcceptedAsFarAsThereIsRoomForAll) {
+  fixture.host.hold(FakeHost::Call::kLaunch);
+  std::vector<std::string> accepted;
+  std::string refusal;
+  for (int i = 0; i < 20; ++i) {
+    const auto launched = fixture.microvms->run(kAccount, fixture.run_request(), "digest");
+    if (launched) {
+      accepted.push_back(launched->microvm_id);
+    } else {
+      EXPECT_EQ(launched.error().kind, ServiceErrorKind::kInsufficientCapacity);
+      refusal = launched.error().message;
+    }
+  }
+  EXPECT_EQ(accepted.size(), 250 * kMiB / MemoryBudget::kExpectedBytes);
+  EXPECT_EQ(
+      refusal,
+      "No MicroVM can be launched now: VMs use 240 MiB of the 250 MiB that --memory-budget allows, and none of them "
+      "is idle and woken by requests: suspend or terminate some");
+  fixture.host.set_private_bytes(10 * kMiB);
+  fixture.host.release(FakeHost::Call::kLaunch);
+  for (const std::string& id : accepted) {
+    EXPECT_TRUE(reaches(id, MicrovmState::kRunning)) << fixture.get(id).state_reason.value_or("");
+  }
+}
+
+TEST_F(MemoryShortageTest, ChildrenThatWaitForTheirParentsStateHaveTheirRoom) {
+  const std::string parent = run(false);  // 100 MiB: one more fits
+  fixture.host.hold(FakeHost::Call::kCheckpoint);
+  ForkRequest one;
+  one.count = 1;
+  const auto children = fixture.microvms->fork_microvm(kAccount, parent, one);
+  const auto refused = fixture.microvms->run(kAccount, fixture.run_request(), "digest");
+  fixture.host.release(FakeHost::Call::kCheckpoint);
+  ASSERT_TRUE(children);
+  EXPECT_TRUE(reaches(children->front().microvm_id, MicrovmState::kRunning));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ServiceErrorKind::kInsufficientCapacity);
+}
+
+TEST_F(MemoryShortageTest, RoomIsGivenBackByWhatCameToNothing) {
+  run(false);  // 100 MiB: one more fits
+  const auto launches_once_more = [&] {
+    const auto launched = fixture.microvms->run(kAccount, fixture.run_request(), "digest");
+    ASSERT_TRUE(launched) << launched.error().message;
+    EXPECT_TRUE(reaches(launched->microvm_id, MicrovmState::kRunning));
+    ASSERT_TRUE(fixture.microvms->terminate(kAccount, launched->microvm_id));
+    EXPECT_TRUE(reaches(launched->microvm_id, MicrovmState::kTerminated));
+  };
+  fixture.host.fail_next(FakeHost::Call::kLaunch, ErrorKind::kInternal);
+  const std::string failed = fixture.run(fixture.run_request()).microvm_id;
+  EXPECT_TRUE(reaches(failed, MicrovmState::kTerminated));
+  launches_once_more();
+  // Beyond the account's quota.
+  Quotas quotas;
+  quotas.memory_mib = 1;
+  fixture.world->quotas.set_defaults(quotas);
+  EXPECT_FALSE(fixture.microvms->run(kAccount, fixture.run_request(), "digest"));
+  fixture.world->quotas.set_defaults({});
+  launches_once_more();
 }
 
 TEST_F(MemoryShortageTest, RequestsWakeMoreVmsThanFitByTurns) {

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/log.h"
+#include "base/scope_exit.h"
 #include "control/disk_budget.h"
 #include "control/image_rules.h"
 #include "control/world.h"
@@ -145,7 +146,9 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
                                                         MemoryBudget& memory,
                                                         const LaunchJob& job,
                                                         const os::Context& context) {
-  const auto room = context.trace().step("memory", [&] { return memory.take(context.within(kLaunchRoomTimeout)); });
+  const ScopeExit give_back([&] { job.room->give_back(); });
+  const auto room =
+      context.trace().step("memory", [&] { return memory.wait(*job.room, context.within(kLaunchRoomTimeout)); });
   if (!room) {
     return tl::unexpected(launch_ending(room.error(), job.saved_state != nullptr));
   }
@@ -196,7 +199,7 @@ tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
                                                  const Hooks& hooks,
                                                  bool at_host,
                                                  const os::Context& context) {
-  MemoryBudget::Room room;
+  MemoryBudget::RoomPointer room;
   if (at_host) {
     auto taken = context.trace().step("memory", [&] { return memory.take(context.within(kResumeRoomTimeout)); });
     if (!taken) {

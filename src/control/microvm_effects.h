@@ -54,6 +54,7 @@ struct LaunchJob {
   std::optional<std::string> run_hook_payload;
   std::optional<std::string> parent_microvm_id;   // of a child: its /run hook is told
   std::shared_ptr<const SavedState> saved_state;  // that request.checkpoint names
+  MemoryBudget::RoomPointer room;                 // since the launch was accepted
   tracing::Trace trace{};
 };
 tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,

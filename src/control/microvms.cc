@@ -81,7 +81,7 @@ Microvms::Implementation::Implementation(World& the_world, Images& the_images)
     }
     return task != nullptr;
   };
-  memory_.on_shortage(put_one_to_sleep, [this] { return live->some_may_free_memory(); });
+  memory_.on_shortage(put_one_to_sleep, [this] { return live->may_free_memory(); });
   world.host.on_exit([weak = std::weak_ptr(live)](const std::string& microvm_id, const host::VmExit& exit) {
     if (const auto tasks = weak.lock()) {
       if (const auto task = tasks->find(microvm_id)) {
@@ -120,21 +120,24 @@ Answer<std::optional<Microvm>> Microvms::Implementation::replay(const std::strin
   return answer_of(decode_microvm_answer((*token)->document), "read a client token");
 }
 
-Answer<void> Microvms::Implementation::check_capacity(const host::MachineSize& size, int vms) const {
+Answer<std::vector<MemoryBudget::RoomPointer>> Microvms::Implementation::admit_to_host(const host::MachineSize& size,
+                                                                                       int vms) {
   if (const auto reason = world.host.cannot_hold(size)) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, *reason);
   }
   if (const auto reason = world.host.not_ready()) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, fmt::format("No MicroVM can be launched now: {}", *reason));
   }
-  if (const auto reason = memory_.no_room(static_cast<std::uint64_t>(vms))) {
-    return refuse(ServiceErrorKind::kInsufficientCapacity, fmt::format("No MicroVM can be launched now: {}", *reason));
+  auto rooms = memory_.admit(static_cast<std::uint64_t>(vms));
+  if (!rooms) {
+    return refuse(ServiceErrorKind::kInsufficientCapacity,
+                  fmt::format("No MicroVM can be launched now: {}", rooms.error()));
   }
   if (const Status room = world.disk ? world.disk->check(DiskBudget::Use::kLaunch) : Status(); !room) {
     return refuse(ServiceErrorKind::kInsufficientCapacity,
                   fmt::format("No MicroVM can be launched now: {}", room.error().message()));
   }
-  return {};
+  return *std::move(rooms);
 }
 
 Microvm Microvms::Implementation::new_vm(const std::string& account,
@@ -156,7 +159,8 @@ Microvm Microvms::Implementation::new_vm(const std::string& account,
 
 LaunchJob Microvms::Implementation::new_job(const Microvm& record,
                                             const Image& image,
-                                            const std::optional<std::string>& run_hook_payload) const {
+                                            const std::optional<std::string>& run_hook_payload,
+                                            MemoryBudget::RoomPointer room) const {
   LaunchJob job;
   job.request.microvm_id = record.microvm_id;
   job.request.snapshot = snapshot_directory(world.data_directory, image.id, record.image_version);
@@ -164,6 +168,7 @@ LaunchJob Microvms::Implementation::new_job(const Microvm& record,
   job.hooks = record.hooks;
   job.run_hook_payload = run_hook_payload;
   job.parent_microvm_id = record.parent_microvm_id;
+  job.room = std::move(room);
   return job;
 }
 
@@ -229,8 +234,9 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   if (!record) {
     return record;
   }
-  if (const auto checked = check_capacity(size_of(version->specification), 1); !checked) {
-    return tl::unexpected(checked.error());
+  const auto rooms = admit_to_host(size_of(version->specification), 1);
+  if (!rooms) {
+    return tl::unexpected(rooms.error());
   }
 
   store::Changes changes;
@@ -243,7 +249,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   // The task is there before the record, so that whoever sees the record can change it.
   const auto task = MicrovmTask::create(services_, *record);
-  if (const auto admitted = admit(task, *record); !admitted) {
+  if (const auto admitted = admit_to_account(task, *record); !admitted) {
     return tl::unexpected(admitted.error());
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
@@ -259,14 +265,15 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   services_.changed(*record);
   open_logs(*record);
-  LaunchJob job = new_job(*record, *image, request.run_hook_payload);
+  LaunchJob job = new_job(*record, *image, request.run_hook_payload, rooms->front());
   job.trace = task->begin_launch(request.cause);
   task->launch(std::move(job));
   return record;
 }
 
 // Makes the task known, within the account's quota.
-Answer<void> Microvms::Implementation::admit(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const {
+Answer<void> Microvms::Implementation::admit_to_account(const std::shared_ptr<MicrovmTask>& task,
+                                                        const Microvm& record) const {
   const auto memory_mib_max = world.quotas.of(record.account).memory_mib;
   const auto used = live->add(task, memory_mib_max);
   if (!used) {

@@ -29,9 +29,9 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
   if (!image) {
     return tl::unexpected(image.error());
   }
-  if (const auto checked = check_capacity(peak_size(source.memory_mib).value_or(host::MachineSize{}), request.count);
-      !checked) {
-    return tl::unexpected(checked.error());
+  const auto rooms = admit_to_host(peak_size(source.memory_mib).value_or(host::MachineSize{}), request.count);
+  if (!rooms) {
+    return tl::unexpected(rooms.error());
   }
   std::vector<Child> children;
   store::Changes changes;
@@ -41,7 +41,7 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
       live->remove(child.task->published());
     }
   };
-  for (int i = 0; i < request.count; ++i) {
+  for (const MemoryBudget::RoomPointer& room : *rooms) {
     Microvm record = new_vm(source.account, source.image_arn, source.image_version);
     record.memory_mib = source.memory_mib;
     record.maximum_duration_seconds = request.maximum_duration_seconds.value_or(source.maximum_duration_seconds);
@@ -56,12 +56,12 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
       record.log_stream = destination->stream;
     }
     const auto task = MicrovmTask::create(services_, record);
-    if (const auto admitted = admit(task, record); !admitted) {
+    if (const auto admitted = admit_to_account(task, record); !admitted) {
       take_back();
       return tl::unexpected(admitted.error());
     }
     changes.microvms.push_back(encode(record));
-    children.push_back({task, new_job(record, *image, request.run_hook_payload)});
+    children.push_back({task, new_job(record, *image, request.run_hook_payload, room)});
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     take_back();

@@ -56,15 +56,17 @@ class Microvms::Implementation {
     std::shared_ptr<MicrovmTask> task;
     LaunchJob job;
   };
-  Answer<void> check_capacity(const host::MachineSize& size, int vms) const;
+  // A room in memory for each of so many VMs of this size, unless the host lacks something that they need.
+  Answer<std::vector<MemoryBudget::RoomPointer>> admit_to_host(const host::MachineSize& size, int vms);
   // A record with names of its own and the defaults for the rest.
   Microvm new_vm(const std::string& account, const std::string& image_arn, const std::string& version) const;
-  Answer<void> admit(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const;
+  Answer<void> admit_to_account(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const;
   Answer<std::vector<Child>> new_children(const Microvm& source, const ForkRequest& request);
   Answer<Microvm> new_record(const Caller& caller, const RunRequest& request, const ImageVersion& version) const;
   LaunchJob new_job(const Microvm& record,
                     const Image& image,
-                    const std::optional<std::string>& run_hook_payload) const;
+                    const std::optional<std::string>& run_hook_payload,
+                    MemoryBudget::RoomPointer room) const;
   void open_logs(const Microvm& record);
   void sweep();
   void plan_sweep();
