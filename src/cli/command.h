@@ -39,6 +39,7 @@ int exit_code(ErrorKind kind);
 void add_image_commands(CLI::App& program, Invocation& invocation);
 void add_vm_commands(CLI::App& program, Invocation& invocation);
 void add_account_commands(CLI::App& program, Invocation& invocation);
+void add_role_commands(CLI::App& program, Invocation& invocation);
 void add_connector_commands(CLI::App& program, Invocation& invocation);
 void add_tag_commands(CLI::App& program, Invocation& invocation);
 void add_log_group_commands(CLI::App& program, Invocation& invocation);

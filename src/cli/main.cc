@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
   add_logs(program, invocation);
   add_log_group_commands(program, invocation);
   add_account_commands(program, invocation);
+  add_role_commands(program, invocation);
   add_base_commands(program, invocation);
   add_df(program, invocation);
   add_doctor(program, invocation);

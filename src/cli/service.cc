@@ -16,6 +16,7 @@
 
 #include "aws/digest.h"
 #include "aws/encoding.h"
+#include "cli/query_answer.h"
 #include "os/file.h"
 
 namespace dormouse::cli {
@@ -225,6 +226,41 @@ Result<json::value> Service::logs(std::string_view operation, const json::value&
     return refusal(answer);
   }
   return parsed_answer(answer, operation);
+}
+
+Result<json::value> Service::iam(std::string_view action, const Query& parameters, const os::Context& context) {
+  HttpRequest request;
+  request.method = "POST";
+  request.body = fmt::format("Action={}&Version=2010-05-08", action);
+  if (!parameters.empty()) {
+    request.body += "&" + query_text(parameters);
+  }
+  request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+  const std::string hash = aws::sha256_hex(request.body);
+  DM_ASSIGN(const HttpAnswer answer, send(std::move(request), "iam", "/", {}, hash, context), "");
+  if (answer.status / 100 != 2) {
+    const std::string message = query_message(answer.body);
+    return message.empty() ? refusal(answer) : fail(kind_of_status(answer.status), message);
+  }
+  return query_result(action, answer.body);
+}
+
+Result<json::array> Service::list_iam(std::string_view action,
+                                      Query parameters,
+                                      const char* items,
+                                      const os::Context& context) {
+  const std::size_t marker_index = parameters.size();
+  return all_pages(action, items, "Marker", [&](const json::string* marker) -> Result<json::value> {
+    parameters.resize(marker_index);
+    if (marker != nullptr) {
+      parameters.emplace_back("Marker", std::string(*marker));
+    }
+    DM_ASSIGN(json::value answer, iam(action, parameters, context), "");
+    if (const json::value* const found = answer.as_object().if_contains(items); found && found->is_string()) {
+      answer.as_object()[items] = json::array();  // an empty list is an empty element
+    }
+    return answer;
+  });
 }
 
 Result<json::array> Service::list(const std::string& path,

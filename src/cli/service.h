@@ -62,6 +62,15 @@ class Service {
                                        const char* items,
                                        const os::Context& context);
 
+  // One operation of IAM, by its name there: what query_answer.h makes of the answer.
+  Result<boost::json::value> iam(std::string_view action, const Query& parameters, const os::Context& context);
+
+  // The members `items` of all pages of a List operation of IAM. Bounded as list() is.
+  Result<boost::json::array> list_iam(std::string_view action,
+                                      Query parameters,
+                                      const char* items,
+                                      const os::Context& context);
+
   // The items of all pages together. kInternal when they do not end within 10 000 pages.
   Result<boost::json::array> list(const std::string& path,
                                   Query query,

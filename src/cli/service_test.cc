@@ -186,6 +186,45 @@ TEST(ServiceTest, OperationOfLogsMayAnswerNothing) {
   EXPECT_THAT(server.requests().at(0), HasSubstr("X-Amz-Target: Logs_20140328.CreateLogGroup"));
 }
 
+TEST(ServiceTest, OperationOfIamIsAFormAndItsAnswerIsReadFromXml) {
+  ScriptedServer server({answer(200,
+                                R"(<GetRoleResponse xmlns="urn:x"><GetRoleResult><Role>
+                                     <RoleName>a&amp;b</RoleName><Path/>
+                                     <Tags><member><Key>k</Key><Value>v</Value></member></Tags>
+                                   </Role></GetRoleResult></GetRoleResponse>)")});
+  const auto done = service_at(server.port()).iam("GetRole", {{"RoleName", "a&b"}}, soon());
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(json::serialize(*done), R"({"Role":{"RoleName":"a&b","Path":"","Tags":[{"Key":"k","Value":"v"}]}})");
+  EXPECT_THAT(server.requests().at(0), HasSubstr("/us-east-1/iam/aws4_request"));
+  EXPECT_THAT(server.requests().at(0), testing::EndsWith("\r\n\r\nAction=GetRole&Version=2010-05-08&RoleName=a%26b"));
+}
+
+TEST(ServiceTest, RefusalByIamHasItsKindAndText) {
+  ScriptedServer server({answer(409, R"(<ErrorResponse><Error><Code>DeleteConflict</Code>
+                                          <Message>one &amp; all</Message></Error></ErrorResponse>)"),
+                         answer(200, "{}")});
+  Service service = service_at(server.port());
+  const auto refused = service.iam("DeleteRole", {}, soon());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+  EXPECT_EQ(refused.error().message(), "one & all");
+  const auto foreign = service.iam("DeleteRole", {}, soon());
+  ASSERT_FALSE(foreign);
+  EXPECT_EQ(foreign.error().message(), "DeleteRole: the answer is no DeleteRoleResponse in XML");
+}
+
+TEST(ServiceTest, ListsOfIamFollowTheMarkerAndMayBeEmpty) {
+  const auto page = [](const std::string& content) {
+    return answer(200, "<ListRolesResponse><ListRolesResult>" + content + "</ListRolesResult></ListRolesResponse>");
+  };
+  ScriptedServer server({page("<Roles><member><RoleName>a</RoleName></member></Roles><Marker>m=</Marker>"),
+                         page("<Roles>\n</Roles><IsTruncated>false</IsTruncated>")});
+  const auto roles = service_at(server.port()).list_iam("ListRoles", {{"PathPrefix", "/t/"}}, "Roles", soon());
+  ASSERT_TRUE(roles) << roles.error().message();
+  EXPECT_EQ(json::serialize(*roles), R"([{"RoleName":"a"}])");
+  EXPECT_THAT(server.requests().at(1), testing::EndsWith("&PathPrefix=%2Ft%2F&Marker=m%3D"));
+}
+
 TEST(ServiceTest, ImageThatIsNotThereIsReportedWithThoseThatAre) {
   ScriptedServer server(
       {answer(200, R"({"items":[{"name":"one","imageArn":"arn:1"},{"name":"two","imageArn":"arn:2"}]})")});
