@@ -32,6 +32,7 @@ class Demo:
         self.times = {}  # row -> list of seconds
 
     def say(self, text):
+        """A step begins; the first column, `at`, is the time since the demo's start."""
         print(f"{time.monotonic() - self.started:7.2f} s  {text}", flush=True)
 
     def detail(self, text):
@@ -190,6 +191,7 @@ def wake_together(demo, vms):
 def run(demo, build_dir):
     from tests.support.machine import Machine
 
+    print(f"{'at':>9}  step")
     demo.say("starting dormoused over an empty data directory")
     daemon = support.Daemon.start(build_dir, wait=False)
     try:
