@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -176,6 +177,30 @@ TEST_F(MicrovmsTest, SameTokenAnswersTheSameVmAndAnotherBodyConflicts) {
   const auto expired = fixture.microvms->run(kAccount, request, "other digest");
   ASSERT_TRUE(expired);
   EXPECT_NE(expired->microvm_id, first->microvm_id);
+}
+
+TEST_F(MicrovmsTest, TokenOfATerminatedVmAnswersItUntilTheRecordIsSwept) {
+  image_with(std::nullopt);
+  fixture.world->terminated_retention = std::chrono::hours(1);  // the token itself would live for 24
+  RunRequest request = fixture.run_request();
+  request.client_token = "token";
+  const auto first = fixture.microvms->run(kAccount, request, "digest");
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(fixture.microvms->terminate(kAccount, first->microvm_id));
+  ASSERT_TRUE(reaches(first->microvm_id, MicrovmState::kTerminated));
+  const auto again = fixture.microvms->run(kAccount, request, "digest");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->microvm_id, first->microvm_id) << "repeating a call launches nothing";
+  EXPECT_EQ(again->state, MicrovmState::kPending) << "the original answer, not today's";
+  EXPECT_EQ(state(first->microvm_id), MicrovmState::kTerminated);
+  fixture.start();
+  fixture.clock.advance(std::chrono::hours(2));
+  while (fixture.microvms->get(kAccount, first->microvm_id)) {
+    std::this_thread::yield();
+  }
+  const auto later = fixture.microvms->run(kAccount, request, "digest");
+  ASSERT_TRUE(later);
+  EXPECT_NE(later->microvm_id, first->microvm_id);
 }
 
 // ---- suspend and resume ----
