@@ -72,6 +72,9 @@ Members describe_build(Backend& backend, const Call& call) {
   if (!build->phase.empty()) {
     members["phase"] = build->phase;
   }
+  if (!build->processor.empty()) {
+    members["processor"] = build->processor;
+  }
   members["notices"] = json::value_from(build->notices);
   if (const json::value* sizes = members.if_contains("snapshotBuild")) {
     const json::object copy = sizes->as_object();

@@ -42,6 +42,7 @@ constexpr Member kBuildDescriptionMembers[] = {
     {"buildId", &kString, kRequired},
     {"buildState", &kString, kRequired},
     {"architecture", &kString, kRequired},
+    {"processor", &kString},
     {"phase", &kString},
     {"stateReason", &kString},
     {"terminationReasonCode", &kString},

@@ -14,6 +14,9 @@ namespace json = boost::json;
 void show_build(Terminal& terminal, const json::value& build) {
   terminal.answer(fmt::format(
       "  build {} on {}: {}", text_of(build, "buildId"), text_of(build, "architecture"), text_of(build, "buildState")));
+  if (const std::string processor = text_of(build, "processor"); !processor.empty()) {
+    terminal.answer("    processor: " + processor);
+  }
   if (text_of(build, "buildState") == "SUCCESSFUL") {
     terminal.answer(fmt::format("    snapshot: memory {}, container {}, disk {}",
                                 size_text(number_of(build, "memorySnapshotSizeInBytes")),

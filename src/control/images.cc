@@ -146,7 +146,7 @@ Answer<void> Images::Implementation::check_build_capacity(const std::string& acc
 BuildJob Images::Implementation::new_job(const Image& image,
                                          const std::string& version,
                                          const ImageSpecification& resolved,
-                                         WallTime now) {
+                                         WallTime now) const {
   BuildJob job;
   job.image = image;
   job.version.account = image.account;
@@ -162,6 +162,7 @@ BuildJob Images::Implementation::new_job(const Image& image,
   job.build.architecture = "X86_64";
   job.build.chipset = "INTEL";
   job.build.chipset_generation = "1";
+  job.build.processor = world.processor;
   job.build.created_at = now;
   if (std::string notice = architecture_notice(resolved); !notice.empty()) {
     job.build.notices.push_back(std::move(notice));

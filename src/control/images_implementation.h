@@ -73,10 +73,10 @@ class Images::Implementation {
   Answer<void> check_image_quota(const std::string& account) const;
   Answer<void> check_version_quota(const Image& image) const;
   Answer<void> check_build_capacity(const std::string& account) const;
-  static BuildJob new_job(const Image& image,
-                          const std::string& version,
-                          const ImageSpecification& resolved,
-                          WallTime now);
+  BuildJob new_job(const Image& image,
+                   const std::string& version,
+                   const ImageSpecification& resolved,
+                   WallTime now) const;
   // Stores the records and the token, then plans the build.
   Result<Created> begin(const BuildJob& job, const Repeatable& repeatable);
   void build_ended(const std::string& account);

@@ -142,12 +142,14 @@ TEST(RecordCodecTest, ImageAndBuildComeBackAsTheyWere) {
   build.state = BuildState::kFailed;
   build.state_reason = "r";
   build.memory_snapshot_bytes = std::uint64_t{1} << 40U;
+  build.processor = "p";
   build.notices = {"n1", "n2"};
   build.phase = "container";
   const auto decoded_build = decode(encode(build));
   ASSERT_TRUE(decoded_build);
   expect_equal(encode(*decoded_build), encode(build));
   EXPECT_EQ(decoded_build->memory_snapshot_bytes, std::uint64_t{1} << 40U);
+  EXPECT_EQ(decoded_build->processor, "p");
   EXPECT_EQ(decoded_build->notices.size(), 2U);
 }
 

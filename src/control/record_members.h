@@ -105,6 +105,7 @@ void members(Document& document, typename Document::template As<Build>& build) {
   document("architecture", build.architecture);
   document("chipset", build.chipset);
   document("chipset_generation", build.chipset_generation);
+  document("processor", build.processor);
   document("state_reason", build.state_reason);
   document("termination_reason_code", build.termination_reason_code);
   document("memory_snapshot_bytes", build.memory_snapshot_bytes);

@@ -125,6 +125,7 @@ struct Build {
   std::string architecture;        // "X86_64"
   std::string chipset;             // "INTEL"
   std::string chipset_generation;  // "1"
+  std::string processor;           // of the host that built, as its kernel names it; empty: unknown
   std::optional<std::string> state_reason;
   std::optional<std::string> termination_reason_code;  // section 5.5
   std::optional<std::uint64_t> memory_snapshot_bytes;

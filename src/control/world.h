@@ -59,6 +59,7 @@ class World {
   std::string region = "us-east-1";
   std::string endpoint_domain = "localhost";  // <uuid>.lambda-microvm.<region>.<endpoint_domain>
   int endpoint_port = 9643;                   // left out of `endpoint` when 443
+  std::string processor{};                    // the host's, as its kernel names it
   int concurrent_builds = 2;
   std::chrono::milliseconds drain_timeout{5'000};     // that a suspension waits for requests under way
   std::chrono::seconds terminated_retention{86'400};  // that a TERMINATED VM stays listed

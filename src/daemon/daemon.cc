@@ -297,6 +297,8 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   world->logs = log_writer.get();
   world->region = options.region;
   world->telemetry = telemetry.get();
+  DM_ASSIGN(const os::ProcessorFacts processor, os::read_processor_facts(), "");
+  world->processor = processor.model;
   world->endpoint_domain = options.endpoint_domain;
   world->endpoint_port = port_of(options.endpoint.front());
   world->concurrent_builds = options.concurrent_builds;

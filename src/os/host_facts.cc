@@ -119,6 +119,9 @@ Result<ProcessorFacts> parse_processor_facts(std::string_view cpuinfo) {
     if (name == "vendor_id") {
       facts.vendor = line;
     }
+    if (name == "model name") {
+      facts.model = line;
+    }
     while (name == "flags" && !line.empty()) {
       if (const std::string_view feature = take(line, ' '); !feature.empty()) {
         facts.features.emplace(feature);

@@ -38,6 +38,7 @@ Result<std::uint32_t> count_processors(std::string_view list);
 
 struct ProcessorFacts {
   std::string vendor;              // "GenuineIntel"; empty where the kernel names none
+  std::string model;               // "AMD EPYC 7763 64-Core Processor"; likewise
   std::set<std::string> features;  // the kernel's names: "sse4_2"
 };
 

@@ -51,11 +51,13 @@ TEST(HostFacts, ThisMachinesMemoryIsPlausible) {
   EXPECT_LE(facts->available_bytes, facts->total_bytes);
 }
 
-TEST(HostFacts, AProcessorHasAVendorAndFeatures) {
+TEST(HostFacts, AProcessorHasAVendorAModelAndFeatures) {
   const auto facts = parse_processor_facts(
-      "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu sse4_2  avx\n\nprocessor\t: 1\nflags\t\t: fpu\n");
+      "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Xeon @ 2 GHz\nflags\t\t: fpu sse4_2  avx\n\n"
+      "processor\t: 1\nflags\t\t: fpu\n");
   ASSERT_TRUE(facts) << facts.error().message();
   EXPECT_EQ(facts->vendor, "GenuineIntel");
+  EXPECT_EQ(facts->model, "Xeon @ 2 GHz");
   EXPECT_EQ(facts->features, (std::set<std::string>{"fpu", "sse4_2", "avx"}));
 }
 

@@ -96,6 +96,7 @@ void ControlFixture::construct() {
   identities = std::make_unique<store::IdentityStore>(*database);
   world.reset(new control::World{clock, host, *metadata, artifacts, directory.path()});
   world->memory_budget_bytes = memory_budget_bytes;
+  world->processor = "Processor of the Test";
   log_store = *logs::LogStore::open(directory.path() / "logs.sqlite", clock, {});
   log_writer = *logs::LogWriter::start(*log_store, clock, {});
   world->logs = log_writer.get();
