@@ -66,12 +66,14 @@ def fork(vm, children, series, name):
             child.wait_for("TERMINATED")
 
 
-def measure(machine, arn, series, options):
+def measure(machine, arn, series, options, breakdown):
     """Also: bytes of each save, None when there was none."""
     parent = launch(machine, arn)
-    for _ in range(options.forks):
-        fork(parent, options.children, series, f"fork into {options.children}, all answering")
-        fork(parent, 1, series, "fork into 1, answering")
+    for children, name in ((options.children, f"fork into {options.children}, all answering"), (1, "fork into 1, answering")):
+        breakdown.measure(
+            {"launch": f"{name}: each child"},
+            lambda children=children, name=name: [fork(parent, children, series, name) for _ in range(options.forks)],
+        )
     client = Client(parent)
     made = []
     for _ in range(options.forks):

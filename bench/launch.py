@@ -30,25 +30,37 @@ def drop_page_cache():
         return False
 
 
-def measure(machine, arn, series, options):
-    skipped = []
+def measure_one_a_second(machine, arn, series, options):
     for _ in range(options.vms):
         vm = series.measure("launch to first 200", lambda: launch(machine, arn))
         if vm:
             series.measure("request to a running VM", vm.json)
             series.measure("terminate", vm.terminate)
         time.sleep(PAUSE_SECONDS)
+
+
+def measure_without_pause(machine, arn, series, options):
     for _ in range(options.vms):
         vm = series.measure("launch to first 200, no pause between", lambda: launch(machine, arn))
         if vm:
             vm.terminate()
+
+
+def measure_at_once(machine, arn, series, options):
+    name = f"launch to first 200, {AT_ONCE} at once"
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in range(max(1, options.vms // AT_ONCE)):
-            name = f"launch to first 200, {AT_ONCE} at once"
             vms = list(pool.map(lambda _: series.measure(name, lambda: launch(machine, arn)), range(AT_ONCE)))
             for vm in filter(None, vms):
                 vm.terminate()
             time.sleep(AT_ONCE * PAUSE_SECONDS)
+
+
+def measure(machine, arn, series, options, breakdown):
+    skipped = []
+    ways = {"one a second": measure_one_a_second, "no pause between": measure_without_pause, f"{AT_ONCE} at once": measure_at_once}
+    for name, way in ways.items():
+        breakdown.measure({"launch": f"launch to first byte, {name}"}, lambda way=way: way(machine, arn, series, options))
     for _ in range(max(1, options.vms // 10)):
         if not drop_page_cache():
             skipped.append("launch with the page cache dropped: this machine does not allow it")

@@ -9,53 +9,66 @@ DIRTY_MIB = (1, 32, 256)
 SLACK_BYTES = 256 << 10  # over the dirty pages: device state, index
 
 
-def measure(machine, arn, series, options):
+def measure(machine, arn, series, options, breakdown):
     """Over the files, as after an hour's sleep or a restart, and with the process that is kept for the first minute."""
     before = machine.daemon.restart(["--keep-suspended", "0"])
-    measured = measure_by_files(machine, arn, series, options)
+    measured = measure_by_files(machine, arn, series, options, breakdown)
     machine.daemon.restart(["--keep-suspended", "60"])
-    measure_kept(machine, arn, series, options)
+    measure_kept(machine, arn, series, options, breakdown)
     machine.daemon.restart(before)
     return measured
 
 
-def measure_kept(machine, arn, series, options):
-    for mib in (DIRTY_MIB[0], DIRTY_MIB[-1]):
-        vm = series.measure("launch for the suspensions", lambda: launch(machine, arn))
-        for _ in range(options.suspensions if vm else 0):
+def measure_kept(machine, arn, series, options, breakdown):
+    def sleep_and_wake(vm, mib):
+        for _ in range(options.suspensions):
             vm.json(path=f"/dirty?mib={mib}")
             series.measure(f"suspend until durable, {mib} MiB dirtied, process kept", vm.suspend)
             series.measure(f"request to a suspended VM, {mib} MiB, process kept", vm.json)
-            series.measure("suspend again at once", vm.suspend)
-            series.measure(f"resume to first 200, {mib} MiB, process kept", lambda: (vm.resume(), vm.json()))
+
+    for mib in (DIRTY_MIB[0], DIRTY_MIB[-1]):
+        vm = series.measure("launch for the suspensions", lambda: launch(machine, arn))
         if vm:
+            breakdown.measure(
+                {"wake": f"wake by a request, {mib} MiB, process kept"}, lambda vm=vm, mib=mib: sleep_and_wake(vm, mib)
+            )
+            measure_resumptions(vm, series, options, f"resume to first 200, {mib} MiB, process kept")
             vm.terminate()
 
 
-def measure_by_files(machine, arn, series, options):
+def measure_by_files(machine, arn, series, options, breakdown):
     """Also: bytes written by each suspension, over the pages that the kernel says were private to the VM before."""
-    written = {mib: [] for mib in DIRTY_MIB}
-    excess = []
-    disk = []
+    measured = {"bytes_written": {mib: [] for mib in DIRTY_MIB}, "bytes_over_private_pages": [], "disk_bytes_suspended": []}
     for mib in DIRTY_MIB:
         vm = series.measure("launch for the suspensions", lambda: launch(machine, arn))
         if not vm:
             continue
-        files = machine.daemon.data_dir / "microvms" / vm.id
-        memory = memory_file(machine, vm)
-        for _ in range(options.suspensions):
-            vm.json(path=f"/dirty?mib={mib}")
-            private = subject.private_guest_kib(vm.vmm()[0], memory) * 1024
-            series.measure(f"suspend until durable, {mib} MiB dirtied", vm.suspend)
-            size = sum((files / name).stat().st_size for name in ("pages", "state"))
-            written[mib].append(size)
-            excess.append(size - private)
-            disk.append(subject.disk_bytes(files))
-            series.measure(f"request to a suspended VM, {mib} MiB", vm.json)
-            series.measure("suspend again at once", vm.suspend)
-            series.measure(f"resume to first 200, {mib} MiB", lambda: (vm.resume(), vm.json()))
+        names = {"suspend": f"suspend until durable, {mib} MiB dirtied", "wake": f"wake by a request, {mib} MiB"}
+        breakdown.measure(names, lambda vm=vm, mib=mib: measure_dirty_set(machine, vm, series, options, mib, measured))
+        measure_resumptions(vm, series, options, f"resume to first 200, {mib} MiB")
         vm.terminate()
-    return {"bytes_written": written, "bytes_over_private_pages": excess, "disk_bytes_suspended": disk}
+    return measured
+
+
+def measure_dirty_set(machine, vm, series, options, mib, measured):
+    files = machine.daemon.data_dir / "microvms" / vm.id
+    memory = memory_file(machine, vm)
+    for _ in range(options.suspensions):
+        vm.json(path=f"/dirty?mib={mib}")
+        private = subject.private_guest_kib(vm.vmm()[0], memory) * 1024
+        series.measure(f"suspend until durable, {mib} MiB dirtied", vm.suspend)
+        size = sum((files / name).stat().st_size for name in ("pages", "state"))
+        measured["bytes_written"][mib].append(size)
+        measured["bytes_over_private_pages"].append(size - private)
+        measured["disk_bytes_suspended"].append(subject.disk_bytes(files))
+        series.measure(f"request to a suspended VM, {mib} MiB", vm.json)
+
+
+def measure_resumptions(vm, series, options, name):
+    """Over what the VM has dirtied before."""
+    for _ in range(options.suspensions):
+        series.measure("suspend again at once", vm.suspend)
+        series.measure(name, lambda: (vm.resume(), vm.json()))
 
 
 def memory_file(machine, vm):

@@ -83,8 +83,10 @@ Status Vm::watch(Guest& guest, std::uint64_t output_from, const os::Context& con
 
 // One that was made ahead, moved to the VM's directory, or one made now.
 Result<Clone> Vm::obtain(const LaunchRequest& request, const os::Context& context) {
+  tracing::Span taking = context.trace().span("take");
   std::optional<Clone> ready =
       support_.warm ? support_.warm->take(request.snapshot, request.egress, Stage::kSettled) : std::nullopt;
+  taking.succeed();
   tracing::Span obtaining = context.trace().span(ready ? "obtain_warm" : "obtain_slow");
   const os::Context within = context.traced(obtaining.within());
   if (!ready) {

@@ -46,9 +46,10 @@ class Demand {
 
 // Clones made ahead. Settled ones are restored, reseeded once, their applications frozen, with an identity that is nobody's:
 // taking one makes a launch as fast as thawing it. When there are as many as wanted, they rehearse (host/rehearsal.h). Filled
-// in the background by one thread, sized by recent demand, dropped first when the host's memory is short. What an earlier daemon left is removed by LocalHost::recover.
+// in the background by one thread, sized by recent demand, dropped first when the host's memory is short. What an earlier
+// daemon left is removed by LocalHost::recover.
 //
-// Thread-safe. take() never waits for a clone to be made.
+// Thread-safe. take() never waits for a clone to be made, and at most kRehearsalPatience for one that rehearses.
 class WarmPool {
  public:
   // The pool drops its stock, and makes none, while the host has less memory than this available.
