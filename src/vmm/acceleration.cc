@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sysexits.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -21,7 +22,7 @@ namespace dormouse::vmm {
 namespace {
 
 // Microseconds that the guest loop took, or why there is no telling, as a clause.
-Result<long> run_loop(const std::string& launcher, const os::Context& context) {
+Result<long> run_loop(const std::string& launcher, const std::string& device, const os::Context& context) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
     return fail_errno("pipe");
@@ -30,7 +31,7 @@ Result<long> run_loop(const std::string& launcher, const os::Context& context) {
   UniqueFd write_end(ends[1]);
   DM_ASSIGN(const UniqueFd null, os::open_file("/dev/null", O_RDWR), "");
   os::SpawnRequest request;
-  request.arguments = {launcher, "--probe-kvm"};
+  request.arguments = {launcher, "--probe-kvm", device};
   request.descriptors = {{null.get(), 0}, {write_end.get(), 1}, {null.get(), 2}};
   DM_ASSIGN(os::Process process, os::Process::spawn(request), "");
   write_end.reset();
@@ -40,6 +41,10 @@ Result<long> run_loop(const std::string& launcher, const os::Context& context) {
     (void)process.wait(os::Context::with_timeout(std::chrono::seconds(5)));
     return fail(ErrorKind::kDeadlineExceeded,
                 fmt::format("it did not end within {} ms", std::chrono::milliseconds(20 * kLoopMax).count()));
+  }
+  if (end->exit_code == EX_NOPERM) {
+    return fail(ErrorKind::kPermissionDenied,
+                fmt::format("a VMM, which does not run as root, may not open it; chgrp kvm {0} && chmod 660 {0} lets it", device));
   }
   std::array<char, 32> text{};
   const ssize_t got = ::read(read_end.get(), text.data(), text.size());
@@ -79,7 +84,8 @@ Sample sample() {
 
 Result<AccelerationVerdict> choose_acceleration(const std::string& wanted,
                                                 const std::string& launcher,
-                                                const os::Context& context) {
+                                                const os::Context& context,
+                                                const std::string& device) {
   if (wanted == "kvm" || wanted == "tcg") {
     DM_ASSIGN(const Acceleration acceleration, acceleration_from(wanted), "");
     return AccelerationVerdict{acceleration, "asked for by --accel " + wanted};
@@ -87,21 +93,21 @@ Result<AccelerationVerdict> choose_acceleration(const std::string& wanted,
   if (wanted != "auto") {
     return fail(ErrorKind::kInvalidArgument, fmt::format("--accel {}: must be auto, kvm or tcg", wanted));
   }
-  if (::access("/dev/kvm", R_OK | W_OK) != 0) {
-    return AccelerationVerdict{Acceleration::kTcg, "there is no usable /dev/kvm"};
+  if (::access(device.c_str(), F_OK) != 0) {
+    return AccelerationVerdict{Acceleration::kTcg, "there is no " + device};
   }
-  const auto took = run_loop(launcher, context);
+  const auto took = run_loop(launcher, device, context);
   if (!took) {
-    return AccelerationVerdict{
-        Acceleration::kTcg, fmt::format("/dev/kvm opens, but does not run a guest loop: {}", took.error().message())};
+    return AccelerationVerdict{Acceleration::kTcg,
+                               fmt::format("{} runs no guest loop: {}", device, took.error().message())};
   }
   const auto limit = std::chrono::duration_cast<std::chrono::microseconds>(kLoopMax).count();
   if (*took > limit) {
     return AccelerationVerdict{
         Acceleration::kTcg,
-        fmt::format("/dev/kvm runs a guest loop in {} us, which a working one does in {} at most", *took, limit)};
+        fmt::format("{} runs a guest loop in {} us, which a working one does in {} at most", device, *took, limit)};
   }
-  return AccelerationVerdict{Acceleration::kKvm, fmt::format("/dev/kvm ran a guest loop in {} us", *took)};
+  return AccelerationVerdict{Acceleration::kKvm, fmt::format("{} ran a guest loop in {} us", device, *took)};
 }
 
 std::uint64_t measure_tsc_khz() {

@@ -20,11 +20,13 @@ struct AccelerationVerdict {
 
 // Decides by running guest code: /dev/kvm can exist, open and create a VM on hosts where no guest ever progresses. A loop
 // of a million iterations takes about a millisecond on a real host; one that takes more than kLoopMax is no use.
-// `wanted` overrides ("auto", "kvm", "tcg"); the reason then says so.
+// The loop runs with the rights that a VMM has, since /dev/kvm is often root's alone. `wanted` overrides ("auto", "kvm",
+// "tcg"); the reason then says so.
 inline constexpr std::chrono::milliseconds kLoopMax{100};
 Result<AccelerationVerdict> choose_acceleration(const std::string& wanted,
                                                 const std::string& launcher,
-                                                const os::Context& context);
+                                                const os::Context& context,
+                                                const std::string& device = "/dev/kvm");
 
 // The rate of this host's time stamp counter, measured over 100 ms against CLOCK_MONOTONIC_RAW. A TCG guest must be told
 // it: its rdtsc is the host's.

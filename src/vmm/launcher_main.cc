@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dormouse-vmm-launch NETNS_FD UID PROGRAM [ARGUMENT...]: becomes PROGRAM inside the network namespace, as user and group
-// UID, without capabilities or any way to gain some. A static program: what is preloaded into PROGRAM must not meet root.
+// dormouse-vmm-launch NETNS_FD UID ACCELERATION PROGRAM [ARGUMENT...]: becomes PROGRAM inside the network namespace, as user
+// and group UID, without capabilities or any way to gain some; with ACCELERATION kvm, also of the group of /dev/kvm. A static
+// program: what is preloaded into PROGRAM must not meet root.
 //
-// dormouse-vmm-launch --probe-kvm: runs a guest loop of a million iterations on /dev/kvm and prints how many microseconds
-// it took. The caller sets a deadline: on some hosts it never ends.
+// dormouse-vmm-launch --probe-kvm DEVICE: with the same rights, runs a guest loop of a million iterations on DEVICE, and prints
+// how many microseconds it took. Exits with EX_NOPERM when they do not suffice to open it. The caller sets a deadline: on some
+// hosts it never ends.
 
 #include <fcntl.h>
 #include <grp.h>
@@ -15,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,13 +35,30 @@ namespace {
   std::exit(126);
 }
 
-void become_unprivileged(unsigned id) {
+constexpr const char* kKvm = "/dev/kvm";
+constexpr unsigned kProbeUser = 65'534;  // nobody
+
+// The group that may use the device, where there is one besides root's.
+bool group_of(const char* device, gid_t& group) {
+  struct stat status{};
+  constexpr mode_t kReadWrite = S_IRGRP | S_IWGRP;
+  if (::stat(device, &status) != 0 || (status.st_mode & kReadWrite) != kReadWrite || status.st_gid == 0) {
+    return false;
+  }
+  group = status.st_gid;
+  return true;
+}
+
+// `device`: what it is to open itself; none: nothing.
+void become_unprivileged(unsigned id, const char* device) {
   for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
     if (::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 && ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
       die("drop a capability");
     }
   }
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(id, id, id) != 0 || ::setresuid(id, id, id) != 0) {
+  gid_t group = 0;
+  const std::size_t groups = device != nullptr && group_of(device, group) ? 1 : 0;
+  if (::setgroups(groups, &group) != 0 || ::setresgid(id, id, id) != 0 || ::setresuid(id, id, id) != 0) {
     die("change user");
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
@@ -54,10 +74,14 @@ void become_unprivileged(unsigned id) {
 // Real mode, at address 0: mov ecx, 1000000; 1: dec ecx; jnz 1; hlt.
 constexpr unsigned char kLoop[] = {0x66, 0xb9, 0x40, 0x42, 0x0f, 0x00, 0x66, 0x49, 0x75, 0xfc, 0xf4};
 
-int probe_kvm() {
-  const int kvm = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
+int probe_kvm(const char* device) {
+  if (::geteuid() == 0) {
+    become_unprivileged(kProbeUser, device);
+  }
+  const int kvm = ::open(device, O_RDWR | O_CLOEXEC);
   if (kvm < 0) {
-    die("open /dev/kvm");
+    std::fprintf(stderr, "dormouse-vmm-launch: open %s: %s\n", device, std::generic_category().message(errno).c_str());
+    return errno == EACCES || errno == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
   }
   const int vm = ::ioctl(kvm, KVM_CREATE_VM, 0);
   if (vm < 0) {
@@ -108,11 +132,11 @@ int probe_kvm() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "--probe-kvm") == 0) {
-    return probe_kvm();
+  if (argc == 3 && std::strcmp(argv[1], "--probe-kvm") == 0) {
+    return probe_kvm(argv[2]);
   }
-  if (argc < 4) {
-    std::fputs("usage: dormouse-vmm-launch NETNS_FD UID PROGRAM [ARGUMENT...]\n", stderr);
+  if (argc < 5) {
+    std::fputs("usage: dormouse-vmm-launch NETNS_FD UID ACCELERATION PROGRAM [ARGUMENT...]\n", stderr);
     return 2;
   }
   const int name_space = std::atoi(argv[1]);
@@ -125,7 +149,7 @@ int main(int argc, char** argv) {
     die("enter the network namespace");
   }
   ::close(name_space);
-  become_unprivileged(id);
-  ::execv(argv[3], argv + 3);
-  die(argv[3]);
+  become_unprivileged(id, std::strcmp(argv[3], "kvm") == 0 ? kKvm : nullptr);
+  ::execv(argv[4], argv + 4);
+  die(argv[4]);
 }

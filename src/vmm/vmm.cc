@@ -76,7 +76,10 @@ void start_with(os::SpawnRequest& spawn, const VmmRequest& request) {
   spawn.environment = {"PATH=/usr/bin:/bin",
                        "DORMOUSE_DATA_DIRECTORY=" + request.data_directory.string(),
                        "DORMOUSE_VM=" + request.name};
-  spawn.arguments = {request.launcher, std::to_string(kNamespaceFd), std::to_string(request.user)};
+  spawn.arguments = {request.launcher,
+                     std::to_string(kNamespaceFd),
+                     std::to_string(request.user),
+                     std::string(to_string(request.model.acceleration))};
   if (request.engine < 0) {
     spawn.arguments.push_back(request.system_qemu);
     return;
