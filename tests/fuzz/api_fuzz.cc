@@ -37,7 +37,7 @@ void convert(const api::Operation& operation, const boost::json::object& input) 
     require(!request.image_identifier.empty() && request.run_hook_payload.value_or("").size() <= 4096);
   }
   require(api::request_digest(input).size() == 64);
-  require(!api::filter_scope(input).empty());
+  require(!api::page_scope("0123456789ab", operation.name, input).empty());
 }
 
 // An answer of any members encodes to JSON text, whether they fit the output's shape by name or not at all.
