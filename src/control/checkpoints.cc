@@ -126,8 +126,8 @@ store::TimePosition position_of(const Checkpoint& checkpoint) {
 }  // namespace
 
 Checkpoints::Checkpoints(World& world, Images& images, Microvms& microvms)
-    : world_(world), images_(images), microvms_(microvms) {}
-Checkpoints::~Checkpoints() = default;
+    : world_(world), images_(images), microvms_(microvms), timers_(world.clock), sweeper_({1, 1}) {}
+Checkpoints::~Checkpoints() { stop(); }
 
 fs::path Checkpoints::directory_of(const std::string& checkpoint_id) const {
   return checkpoints_directory(world_.data_directory) / checkpoint_id;
@@ -420,6 +420,41 @@ void Checkpoints::start() {
     const std::lock_guard lock(mutex_);
     entries_.emplace(name, Entry{*std::move(checkpoint), {}});
   }
+  sweep();
+}
+
+// ---- age ----
+
+void Checkpoints::plan_sweep() {
+  timers_.at(world_.clock.steady() + kSweepInterval, [this] {
+    if (!sweeper_.post([this] { sweep(); })) {
+      log::debug("the sweep of old checkpoints is left out");
+    }
+  });
+}
+
+void Checkpoints::sweep() {
+  if (!world_.checkpoint_age_max) {
+    return;
+  }
+  const WallTime oldest = world_.clock.wall() - *world_.checkpoint_age_max;
+  for (const Checkpoint& checkpoint : all()) {
+    if (checkpoint.created_at > oldest) {
+      continue;
+    }
+    const std::string& id = checkpoint.checkpoint_id;
+    if (const auto removed = remove(checkpoint.source.account, id); !removed) {
+      log::info("an old checkpoint stays for now", {{"id", id}, {"reason", removed.error().message}});
+    } else {
+      log::info("an old checkpoint was removed", {{"id", id}, {"microvm", checkpoint.source.microvm_id}});
+    }
+  }
+  plan_sweep();
+}
+
+void Checkpoints::stop() {
+  timers_.stop();
+  sweeper_.stop();
 }
 
 }  // namespace dormouse::control

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -14,6 +15,8 @@
 #include "control/microvms.h"
 #include "control/records.h"
 #include "control/service_error.h"
+#include "control/timers.h"
+#include "os/worker_pool.h"
 
 namespace dormouse::control {
 
@@ -24,13 +27,15 @@ class SavedState;
 //
 // A checkpoint is its directory DIR/checkpoints/<id> (docs/formats/checkpoint.md): it exists when that was published by one
 // rename, with its record in it, and there is no other record of it. It does not end with its VM; while it exists, the
-// version of the image that it stands on is not deleted.
+// version of the image that it stands on is not deleted. It goes when it is removed, or, if World::checkpoint_age_max is set,
+// within kSweepInterval of that age; one that is in use then goes later.
 //
 // Thread-safe. create() and rollback() block until the host is done, the rest on the disk at most.
 class Checkpoints {
  public:
   static constexpr std::size_t kPerMicrovmMax = 32;
   static constexpr std::size_t kPerAccountMax = 1000;
+  static constexpr std::chrono::minutes kSweepInterval{10};
 
   Checkpoints(World& world, Images& images, Microvms& microvms);
   ~Checkpoints();
@@ -60,6 +65,8 @@ class Checkpoints {
 
   // Finds those that an earlier daemon made, and removes what it left unfinished. Before images and VMs are changed.
   void start();
+  // Nothing is removed by age after it has returned. Idempotent.
+  void stop();
 
  private:
   struct Entry {
@@ -72,6 +79,8 @@ class Checkpoints {
   void give_up(const std::string& checkpoint_id);
   std::filesystem::path directory_of(const std::string& checkpoint_id) const;
   Result<Checkpoint> read(const std::filesystem::path& directory) const;
+  void plan_sweep();
+  void sweep();  // removes what is too old
   // The state of one that exists, kept from removal.
   std::shared_ptr<const SavedState> use(Entry& entry) const;
 
@@ -82,6 +91,9 @@ class Checkpoints {
   mutable std::mutex mutex_;
   Entries entries_;                             // guarded by mutex_; by id
   std::map<std::string, Checkpoint> reserved_;  // guarded by mutex_; being made
+
+  Timers timers_;
+  os::WorkerPool sweeper_;
 };
 
 }  // namespace dormouse::control

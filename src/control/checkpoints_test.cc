@@ -221,6 +221,23 @@ TEST_F(CheckpointsTest, CheckpointOutlivesItsVmAndTheDaemonAndIsLaunchedFrom) {
   EXPECT_THAT(files(), ElementsAre(checkpoint.checkpoint_id));
 }
 
+TEST_F(CheckpointsTest, CheckpointGoesByItselfWhenItIsOlderThanItMayBe) {
+  const std::string microvm = running_vm();
+  const Checkpoint old = made(microvm);
+  fixture.clock.advance(std::chrono::hours(2));
+  const Checkpoint young = made(microvm);
+  fixture.restart();
+  fixture.world->checkpoint_age_max = std::chrono::hours(24);
+  fixture.start();
+  EXPECT_THAT(files(), SizeIs(2));
+  fixture.clock.advance(std::chrono::hours(22));
+  ASSERT_TRUE(host.wait_for(FakeHost::Call::kRemoveCheckpoint));
+  fixture.checkpoints->stop();
+  EXPECT_THAT(files(), ElementsAre(young.checkpoint_id));
+  EXPECT_FALSE(fixture.checkpoints->get(kAccount, old.checkpoint_id));
+  EXPECT_TRUE(fixture.checkpoints->get(kAccount, young.checkpoint_id));
+}
+
 TEST_F(CheckpointsTest, NamesAreAVmsOwnAndItsCheckpointsAreLimited) {
   const std::string id = running_vm();
   const Checkpoint first = made(id, "one");

@@ -64,6 +64,7 @@ class World {
   std::chrono::milliseconds drain_timeout{5'000};     // that a suspension waits for requests under way
   std::chrono::seconds terminated_retention{86'400};  // that a TERMINATED VM stays listed
   std::chrono::seconds build_timeout{3'600};
+  std::optional<std::chrono::hours> checkpoint_age_max{};  // after which checkpoints go; none: when they are deleted
   SuspendHookFailure suspend_hook_failure = SuspendHookFailure::kKeepRunning;
   host::Egress customer_egress = host::Egress::kNone;    // of VMs and builds with customer connectors alone
   std::chrono::milliseconds connector_settle_time{200};  // after which a connector is ACTIVE, or gone

@@ -304,6 +304,9 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   world->concurrent_builds = options.concurrent_builds;
   world->drain_timeout = std::chrono::seconds(options.drain_timeout_seconds);
   world->build_timeout = std::chrono::seconds(options.build_timeout_seconds);
+  if (options.checkpoint_days > 0) {
+    world->checkpoint_age_max = std::chrono::hours(24) * options.checkpoint_days;
+  }
   world->suspend_hook_failure = options.suspend_hook_failure == "terminate" ? control::SuspendHookFailure::kTerminate
                                                                             : control::SuspendHookFailure::kKeepRunning;
   world->customer_egress = options.customer_egress == "internet" ? host::Egress::kInternet : host::Egress::kNone;
@@ -399,6 +402,9 @@ Daemon::~Daemon() {
   }
   if (parts_->endpoint_server) {
     parts_->endpoint_server->stop();
+  }
+  if (parts_->checkpoints) {
+    parts_->checkpoints->stop();
   }
   if (parts_->microvms) {
     parts_->microvms->stop();
