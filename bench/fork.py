@@ -27,25 +27,31 @@ class Client(threading.Thread):
         self.vm = vm
         self.over = threading.Event()
         self.seconds = []
+        self.error = None
         self.start()
 
     def run(self):
-        connection = self.vm.connect()
-        headers = {"X-aws-proxy-auth": self.vm.token()}
-        while not self.over.is_set():
-            begun = time.perf_counter()
-            connection.request("GET", "/", headers=headers)
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == 200, answer.status
-            self.seconds.append(time.perf_counter() - begun)
-            self.over.wait(0.005)
-        connection.close()
+        try:
+            connection = self.vm.connect()
+            headers = {"X-aws-proxy-auth": self.vm.token()}
+            while not self.over.is_set():
+                begun = time.perf_counter()
+                connection.request("GET", "/", headers=headers)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == 200, answer.status
+                self.seconds.append(time.perf_counter() - begun)
+                self.over.wait(0.005)
+            connection.close()
+        except Exception as error:
+            self.error = error
 
-    def stop(self):
+    def stop(self, series, name):
         self.over.set()
         self.join()
-        return self.seconds
+        series.seconds[name] += self.seconds
+        if self.error:
+            series.fail(name, self.error)
 
 
 def fork(vm, children, series, name):
@@ -80,13 +86,17 @@ def measure(machine, arn, series, options, breakdown):
         checkpoint = series.measure("checkpoint until durable, under requests", parent.checkpoint)
         if checkpoint:
             made.append(checkpoint["checkpointId"])
-    series.seconds["request to a VM that is kept meanwhile"] += client.stop()
+    client.stop(series, "request to a VM of which checkpoints are made")
+    client = Client(parent)
+    for _ in range(options.forks):
+        fork(parent, 1, series, "fork into 1, answering, under requests")
+    client.stop(series, "request to a VM that is forked")
     saved = saves(machine, parent)
     series.seconds["source of a fork or checkpoint stands still"] += [still for _, still in saved]
     for checkpoint in made:
         machine.extension(f"/dormouse/2026-11-01/checkpoints/{checkpoint}", "DELETE")
     parent.terminate()
-    return {"saved_bytes": statistics.median(size for size, _ in saved) if saved else None}
+    return {"figures": {"bytes of a save, median": statistics.median(size for size, _ in saved) if saved else None}}
 
 
 def goals(series, options):

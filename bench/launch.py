@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Launches: one a second, one after the other without a pause, eight at once, with the page cache dropped."""
+"""Launches: one a second, one after the other without a pause, eight at once, with everything cold."""
 
 import concurrent.futures
 import os
@@ -61,15 +61,31 @@ def measure(machine, arn, series, options, breakdown):
     ways = {"one a second": measure_one_a_second, "no pause between": measure_without_pause, f"{AT_ONCE} at once": measure_at_once}
     for name, way in ways.items():
         breakdown.measure({"launch": f"launch to first byte, {name}"}, lambda way=way: way(machine, arn, series, options))
-    for _ in range(max(1, options.vms // 10)):
-        if not drop_page_cache():
-            skipped.append("launch with the page cache dropped: this machine does not allow it")
-            break
-        vm = series.measure("launch to first 200, page cache dropped", lambda: launch(machine, arn))
+    if drop_page_cache():
+        measure_cold(machine, arn, series, options)
+    else:
+        skipped.append("launch with the page cache dropped: this machine does not allow it")
+    return {"skipped": skipped}
+
+
+def measure_cold(machine, arn, series, options):
+    """Each time by a daemon that has made nothing ahead and opened no template, and with the page cache dropped."""
+
+    def restart():
+        machine.daemon.restart()
+        drop_page_cache()
+
+    for _ in range(max(1, options.vms // 4)):
+        restart()
+        vm = series.measure("launch to first 200, image cold", lambda: launch(machine, arn))
         if vm:
             vm.terminate()
-        time.sleep(PAUSE_SECONDS)
-    return {"skipped": skipped}
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in range(max(1, options.vms // 20)):
+            restart()
+            name = f"launch to first 200, image cold, {AT_ONCE} at once"
+            for vm in filter(None, pool.map(lambda _: series.measure(name, lambda: launch(machine, arn)), range(AT_ONCE))):
+                vm.terminate()
 
 
 def goals(series):

@@ -3,7 +3,9 @@
 
 import collections
 import os
+import pathlib
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -60,7 +62,21 @@ def first_line(command):
         return None
 
 
-def fingerprint(root, build_dir):
+def isolation_of(daemon):
+    """kvm or tcg, and why, as the daemon's log has it."""
+    found = re.findall(r"the host was probed isolation=(.*?) qemu=", daemon.log())
+    return found[-1] if found else None
+
+
+def file_system_of(path):
+    """Its type and device, as /proc/mounts has them."""
+    mounts = [line.split() for line in open("/proc/mounts")]
+    fitting = [mount for mount in mounts if path.is_relative_to(mount[1])]
+    device, _, kind = max(fitting, key=lambda mount: len(mount[1]))[:3]
+    return f"{kind} on {device}"
+
+
+def fingerprint(root, build_dir, machine):
     """What the figures depend on."""
     cpu = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     memory = next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemTotal"))
@@ -73,6 +89,9 @@ def fingerprint(root, build_dir):
         "runc": first_line(["runc", "--version"]),
         "commit": first_line(["git", "-C", root, "describe", "--always", "--dirty"]),
         "build": build_dir.name,
+        "isolation": isolation_of(machine.daemon),
+        "daemon": " ".join(pathlib.Path(f"/proc/{machine.daemon.pid}/cmdline").read_text().split("\0")[1:]).strip(),
+        "file_system": file_system_of(machine.daemon.data_dir.resolve()),
         "load_average": os.getloadavg(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
@@ -108,3 +127,24 @@ def table(operations):
             numbers = " ".join(f"{'-':>11}" for _ in range(4))
         lines.append(f"  {name:<44} {numbers}  {values['count']:>4}  {len(values['failures']):>3}")
     return lines
+
+
+def markdown(result):
+    """All that was measured, as the tables of docs/performance.md."""
+    yield "| milliseconds | p50 | p95 | p99 | max | of | failed |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, values in result["operations"].items():
+        numbers = [f"{values[key] * 1000:,.0f}" if values["count"] else "-" for key in ("median", "p95", "p99", "maximum")]
+        yield f"| {name} | {' | '.join(numbers)} | {values['count']} | {len(values['failures'])} |"
+    yield ""
+    yield "| figure | |"
+    yield "|---|---|"
+    for section in result.values():
+        for name, value in section.get("figures", {}).items() if isinstance(section, dict) else []:
+            yield f"| {name} | {'none' if value is None else f'{value:,.0f}'} |"
+    for name, found in result["breakdown"].items():
+        yield ""
+        yield f"| {name} ({found['operations']}) | p50 ms | p99 ms | in |"
+        yield "|---|---|---|---|"
+        for row in found["steps"]:
+            yield f"| {'&emsp;' * (row['depth'] - 1)}{row['step']} | {row['median_ms']:.1f} | {row['p99_ms']:.1f} | {row['count']} |"

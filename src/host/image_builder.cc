@@ -365,6 +365,11 @@ ImageBuilder::Outcome ImageBuilder::run_build_script(StandstillGuard& guard, con
   if (code == static_cast<int>(BuildImageExit::kDiskFull)) {
     return tl::unexpected(failure("DISK_STORAGE_FULL", "The build's disk is full."));
   }
+  if (code == static_cast<int>(BuildImageExit::kMemoryRanOut)) {
+    return tl::unexpected(
+        failure("CONTAINER_BUILD_FAILED",
+                "The container image build failed: memory ran out. Last output: " + os::last_lines(last, 5)));
+  }
   if (code == static_cast<int>(BuildImageExit::kDockerfileFailed) ||
       code == static_cast<int>(BuildImageExit::kBaseUnavailable)) {
     return tl::unexpected(

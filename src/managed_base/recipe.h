@@ -28,6 +28,7 @@ enum class BuildImageExit : int {
   kDiskFull = 11,
   kInternal = 12,
   kBaseUnavailable = 13,  // the image of a FROM cannot be pulled
+  kMemoryRanOut = 14,     // of the builder: its kernel killed a process
 };
 
 // One step of making a base.

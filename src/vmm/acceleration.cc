@@ -43,8 +43,10 @@ Result<long> run_loop(const std::string& launcher, const std::string& device, co
                 fmt::format("it did not end within {} ms", std::chrono::milliseconds(20 * kLoopMax).count()));
   }
   if (end->exit_code == EX_NOPERM) {
-    return fail(ErrorKind::kPermissionDenied,
-                fmt::format("a VMM, which does not run as root, may not open it; chgrp kvm {0} && chmod 660 {0} lets it", device));
+    return fail(
+        ErrorKind::kPermissionDenied,
+        fmt::format("a VMM, which does not run as root, may not open it; chgrp kvm {0} && chmod 660 {0} lets it",
+                    device));
   }
   std::array<char, 32> text{};
   const ssize_t got = ::read(read_end.get(), text.data(), text.size());

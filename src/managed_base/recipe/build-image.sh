@@ -4,7 +4,7 @@
 # they are (docs/formats/managed-base.md). Prints what the Dockerfile prints, and lines of its own that begin "dormouse: ".
 #
 # Exits with: 0 done, 10 the Dockerfile failed, 11 the disk is full, 12 anything else, 13 the container base image of a
-# FROM cannot be had.
+# FROM cannot be had, 14 memory ran out.
 #
 # DORMOUSE_SUBSTITUTE_BASE: what stands in for the service's own base image: `auto` (default) when it cannot be pulled,
 # `always`, `never`.
@@ -21,6 +21,8 @@ service_base=public.ecr.aws/lambda/microvms:al2023-minimal
 stand_in=dormouse.local/base:debian12
 
 say() { echo "dormouse: $*"; }
+# How many processes this guest's kernel has killed for want of memory.
+memory_kills() { sed -n 's/^oom_kill //p' /proc/vmstat; }
 disk_is_full() { [ "$(df --output=avail "$application" | tail -n 1)" -lt 1024 ]; }
 # fail STATUS SENTENCE
 fail() {
@@ -71,6 +73,7 @@ choose_base() {
 
 # Runs buildah, its output live on ours; keeps the end of it for the diagnosis.
 run_dockerfile() {
+  kills_before=$(memory_kills)
   rm -f "$state/output" && mkfifo "$state/output" || fail 12 "no pipe can be made in $state"
   tail -c 65536 <"$state/output" >"$state/tail" &
   { buildah bud --layers=false --network host --pull=false --format oci --identity-label=false \
@@ -83,6 +86,9 @@ run_dockerfile() {
 diagnose() {
   if disk_is_full || grep -q -i -E 'no space left on device|disk quota exceeded|ENOSPC' "$state/tail"; then
     fail 11 "the disk is full"
+  fi
+  if [ "$(memory_kills)" != "$kills_before" ]; then
+    fail 14 "memory ran out: the builder has $(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo) MiB"
   fi
   if grep -q -E 'creating build container|initializing source docker://|unable to copy from source' "$state/tail"; then
     fail 13 "a container base image cannot be had"
