@@ -97,9 +97,8 @@ void declare(CLI::App& app, Options& options) {
                  "when memory is short or the budget needs it. 0: it ends at once")
       ->check(CLI::Range(0, 3600))
       ->capture_default_str();
-  app.add_option("--checkpoint-days",
-                 options.checkpoint_days,
-                 "Days after which checkpoints go. 0: when they are deleted")
+  app.add_option(
+         "--checkpoint-days", options.checkpoint_days, "Days after which checkpoints go. 0: when they are deleted")
       ->check(CLI::Range(0, 36'500))
       ->capture_default_str();
   app.add_option("--concurrent-builds", options.concurrent_builds, "Image builds at a time; more wait")

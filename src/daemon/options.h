@@ -43,7 +43,7 @@ struct Options {
   bool image_names = false;
   unsigned log_mebibytes = 1024;       // of what VMs and builds print, in all
   unsigned log_stream_mebibytes = 64;  // of one stream
-  unsigned checkpoint_days = 0;  // 0: they stay until they are deleted
+  unsigned checkpoint_days = 0;        // 0: they stay until they are deleted
   unsigned log_days = 30;
   std::optional<std::string> s3_endpoint;  // of another S3, for artifacts in buckets that are not here
   std::optional<std::string> s3_region;
