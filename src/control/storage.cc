@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "control/checkpoints.h"
@@ -226,8 +227,8 @@ Result<StorageReport> Count::run() {
   DM_TRY(add_artifacts(), "");
   DM_TRY(add_rest(), "");
   DM_TRY(add_each("base", parts_.cache_directory), "");
-  std::stable_sort(report_.items.begin(), report_.items.end(), [](const StorageItem& one, const StorageItem& other) {
-    return one.bytes > other.bytes;
+  std::sort(report_.items.begin(), report_.items.end(), [](const StorageItem& one, const StorageItem& other) {
+    return std::tie(other.bytes, one.kind, one.id) < std::tie(one.bytes, other.kind, other.id);
   });
   if (report_.items.size() > StorageReport::kItemsMax) {
     report_.items_left_out = report_.items.size() - StorageReport::kItemsMax;

@@ -46,7 +46,11 @@ constexpr milliseconds kPollPause{50};
 constexpr seconds kPollPauseMax{1};
 // Without a /ready hook nothing says when the application has initialised: it is given until something listens on the
 // default port, and this long at most.
+// Of an application without the /ready hook that does not listen on kDefaultPort.
 constexpr seconds kStartGrace{15};
+constexpr seconds kStartMax{60};        // if it is still busy then
+constexpr seconds kStartStandstill{3};  // of one that is not
+constexpr milliseconds kLatePause{1'000};
 constexpr std::uint16_t kDefaultPort = 8080;
 
 constexpr char kHookPrefix[] = "/aws/lambda-microvms/runtime/v1/";
@@ -468,14 +472,23 @@ ImageBuilder::Outcome ImageBuilder::wait_until_ready(const os::Context& context)
                                 [&] { return poll_hook("ready", request_.hooks.ready, guest_->agent(), context); });
   }
   const os::Context grace = context.within(kStartGrace);
-  while (grace.check("start")) {
+  const os::Context longest = context.within(kStartMax);
+  StandstillJudge judge(kStartStandstill);
+  while (longest.check("start")) {
     if (auto alive = check_alive(guest_->agent(), context); !alive) {
       return alive;
     }
-    if (guest_->agent().connect(kDefaultPort, grace.within(seconds(5)))) {
+    if (guest_->agent().connect(kDefaultPort, longest.within(seconds(5)))) {
       return {};
     }
-    (void)grace.pause(milliseconds(200), "start");
+    // A guest that is still starting, on a slow or busy host, is waited for.
+    const auto activity = os::activity_of(guest_->vmm().process().pid());
+    const bool still = !activity || judge.still({std::chrono::steady_clock::now(), *activity});
+    const bool late = !grace.check("start");
+    if (late && still) {
+      return {};
+    }
+    (void)longest.pause(late ? kLatePause : milliseconds(200), "start");
   }
   return {};
 }
