@@ -87,7 +87,7 @@ TEST(SnapshotManifestTest, OneOfFormatTwoNamesNoEngineAndHasTheMachineOfItsTime)
   EXPECT_EQ(decoded->agent_protocol, 1U);
 }
 
-Platform platform() { return {vmm::Acceleration::kTcg, 2'100'500, {"GenuineIntel", {"fpu", "sse4_2"}}, 1}; }
+Platform platform() { return {vmm::Acceleration::kTcg, 2'100'500, {"GenuineIntel", "", {"fpu", "sse4_2"}}, 1}; }
 
 // Why the snapshot is refused.
 std::string refusal(const SnapshotManifest& manifest, const Platform& host) {
@@ -131,12 +131,12 @@ TEST(SnapshotManifestTest, AProcessorThatLacksWhatTheGuestSawIsRefusedUnderKvm) 
   host.tsc_khz = 1;  // a guest under KVM has it scaled
   SnapshotManifest manifest = example();
   manifest.model.acceleration = vmm::Acceleration::kKvm;
-  manifest.processor = {"GenuineIntel", {"sse4_2"}};
+  manifest.processor = {"GenuineIntel", "", {"sse4_2"}};
   EXPECT_EQ(refusal(manifest, host), "");
   manifest.processor.features = {"avx2", "sse4_2", "sha_ni"};
   EXPECT_EQ(refusal(manifest, host),
             "the snapshot's guest saw a processor with avx2, sha_ni, which this host's lacks: build the image again");
-  manifest.processor = {"AuthenticAMD", {"fpu"}};
+  manifest.processor = {"AuthenticAMD", "", {"fpu"}};
   EXPECT_EQ(refusal(manifest, host),
             "the snapshot was made on a processor of AuthenticAMD, and this host's is of GenuineIntel: build the image "
             "again");
@@ -144,7 +144,7 @@ TEST(SnapshotManifestTest, AProcessorThatLacksWhatTheGuestSawIsRefusedUnderKvm) 
 
 TEST(SnapshotManifestTest, AProcessorsFeaturesAreReadAsTheyWereWritten) {
   SnapshotManifest manifest = example();
-  manifest.processor = {"GenuineIntel", {"avx2", "sse4_2"}};
+  manifest.processor = {"GenuineIntel", "", {"avx2", "sse4_2"}};
   const auto decoded = decode_snapshot(encode(manifest));
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->processor.vendor, "GenuineIntel");
