@@ -219,10 +219,22 @@ Result<protocol::FreezeAnswer> AgentClient::freeze(const protocol::Freeze& reque
   return checked(protocol::decode_freeze_answer(answer));
 }
 
-Result<protocol::RestoredAnswer> AgentClient::restored(const protocol::Restored& request,
-                                                       const os::Context& context) const {
-  DM_ASSIGN(const std::string answer, ask(request, context), "");
-  return checked(protocol::decode_restored_answer(answer));
+Status AgentClient::restored(const protocol::Restored& request, const os::Context& context) const {
+  DM_ASSIGN(const std::string payload, ask(request, context), "");
+  DM_ASSIGN(const protocol::RestoredAnswer answer, checked(protocol::decode_restored_answer(payload)), "");
+  if (answer.entropy_bits < protocol::kEntropyBitsMin) {
+    return fail(ErrorKind::kInternal,
+                fmt::format("guest agent: it was reseeded with {} bits, and {} are the least: it must not run",
+                            answer.entropy_bits,
+                            protocol::kEntropyBitsMin));
+  }
+  if (answer.thawed != request.thaw) {
+    return fail(ErrorKind::kInternal,
+                fmt::format("guest agent: its application {}, and was {}to be",
+                            answer.thawed ? "was thawed" : "was not thawed",
+                            request.thaw ? "" : "not "));
+  }
+  return {};
 }
 
 Status AgentClient::thaw(const protocol::Thaw& request, const os::Context& context) const {

@@ -51,7 +51,9 @@ class AgentClient {
                                                      const os::Context& context) const;
   Result<protocol::FreezeAnswer> freeze(const protocol::Freeze& request, const os::Context& context) const;
   // Their times are replaced by that of sending: a guest that was just restored takes its time to be reached.
-  Result<protocol::RestoredAnswer> restored(const protocol::Restored& request, const os::Context& context) const;
+  // Of restored(), success means that the guest confirmed it: reseeded with protocol::kEntropyBitsMin at least, and thawed if and
+  // only if it was to be. A guest that does not may share its random numbers with its siblings, and must not run.
+  Status restored(const protocol::Restored& request, const os::Context& context) const;
   Status thaw(const protocol::Thaw& request, const os::Context& context) const;
 
   // A non-blocking stream to 127.0.0.1:`port` (or [::1]) of the guest. kUnavailable when nobody listens there.

@@ -500,6 +500,27 @@ TEST(AgentClient, BelievesNoGuestThatBreaksTheProtocol) {
   EXPECT_EQ(odd.client().thaw({}, soon()).error().kind(), ErrorKind::kInternal);
 }
 
+// What becomes of a restored guest whose agent answers so.
+std::string end_of_restored(const protocol::RestoredAnswer& answer, bool thaw) {
+  HostileAgent agent(protocol::encode_frame(protocol::FrameType::kAnswer, protocol::encode(answer)));
+  protocol::Restored request;
+  request.entropy = std::string(64, 'x');
+  request.thaw = thaw;
+  const Status restored = agent.client().restored(request, soon());
+  return restored ? "" : restored.error().message();
+}
+
+TEST(AgentClient, AGuestThatDoesNotConfirmItsReseedingIsNotRestored) {
+  EXPECT_EQ(end_of_restored({512, 0, 0, true}, true), "");
+  EXPECT_EQ(end_of_restored({256, 3, 1, false}, false), "");
+  EXPECT_EQ(end_of_restored({255, 0, 0, true}, true),
+            "guest agent: it was reseeded with 255 bits, and 256 are the least: it must not run");
+  EXPECT_EQ(end_of_restored({0, 0, 0, true}, true),
+            "guest agent: it was reseeded with 0 bits, and 256 are the least: it must not run");
+  EXPECT_EQ(end_of_restored({512, 0, 0, false}, true), "guest agent: its application was not thawed, and was to be");
+  EXPECT_EQ(end_of_restored({512, 0, 0, true}, false), "guest agent: its application was thawed, and was not to be");
+}
+
 TEST(AgentClient, AsksAgainWhenTheConnectionIsLostButStartsNothingTwice) {
   HostileAgent silent("");
   const auto hello = silent.client().hello(os::Context::with_timeout(200ms));

@@ -29,6 +29,7 @@ inline constexpr std::size_t kMachineIdBytes = 32;
 inline constexpr std::size_t kMessageBytesMax = std::size_t{16} << 10;
 inline constexpr std::size_t kEntropyBytesMin = 32;
 inline constexpr std::size_t kEntropyBytesMax = 512;
+inline constexpr std::uint64_t kEntropyBitsMin = 8 * kEntropyBytesMin;  // that a guest confirms, or it does not run
 inline constexpr std::size_t kLastOutputBytesMax = std::size_t{4} << 10;
 inline constexpr std::uint64_t kTimeoutMsMax = std::uint64_t{24} * 3600 * 1000;
 
