@@ -122,8 +122,11 @@ Answer<std::string> receive_answer(int socket, const os::Context& context) {
   return tl::unexpected(Unanswered{Error(refusal->kind, "guest agent: " + refusal->message), false, refusal->code});
 }
 
-Answer<std::string> ask_on(int socket, const protocol::Request& request, const os::Context& context) {
-  auto payload = protocol::encode_request(request);
+Answer<std::string> ask_on(int socket,
+                           const protocol::Request& request,
+                           std::uint64_t version,
+                           const os::Context& context) {
+  auto payload = protocol::encode_request(request, version);
   if (!payload) {
     return unanswered(std::move(payload).error());
   }
@@ -180,7 +183,7 @@ Result<std::string> AgentClient::ask(protocol::Request request, const os::Contex
   for (;;) {
     DM_ASSIGN(const UniqueFd socket, open(context), "");
     set_time(request);
-    auto answer = ask_on(socket.get(), request, context);
+    auto answer = ask_on(socket.get(), request, version_, context);
     if (answer) {
       return *std::move(answer);
     }
@@ -204,7 +207,7 @@ tl::expected<void, StartFailure> AgentClient::start_application(const protocol::
   if (!socket) {
     return tl::unexpected(StartFailure{{}, std::move(socket).error()});
   }
-  auto answer = ask_on(socket->get(), request, context);
+  auto answer = ask_on(socket->get(), request, version_, context);
   if (!answer) {
     return tl::unexpected(StartFailure{answer.error().code, answer.error().error});
   }
@@ -245,7 +248,7 @@ Status AgentClient::thaw(const protocol::Thaw& request, const os::Context& conte
 Result<UniqueFd> AgentClient::connect(std::uint16_t port, const os::Context& context) const {
   for (;;) {
     DM_ASSIGN(UniqueFd socket, open(context), "");
-    auto answer = ask_on(socket.get(), protocol::Connect{port}, context);
+    auto answer = ask_on(socket.get(), protocol::Connect{port}, version_, context);
     if (answer) {
       DM_TRY(checked(protocol::decode_empty_answer(*answer)), "");
       return socket;
@@ -259,7 +262,7 @@ Result<UniqueFd> AgentClient::connect(std::uint16_t port, const os::Context& con
 
 Result<UniqueFd> AgentClient::watch(std::uint64_t from, const os::Context& context) const {
   DM_ASSIGN(UniqueFd socket, open(context), "");
-  DM_ASSIGN(const std::string payload, protocol::encode_request(protocol::Watch{from}), "");
+  DM_ASSIGN(const std::string payload, protocol::encode_request(protocol::Watch{from}, version_), "");
   if (auto sent = send_all(socket.get(), protocol::encode_frame(FrameType::kRequest, payload), context); !sent) {
     return fail(std::move(sent).error().error);
   }
@@ -268,7 +271,7 @@ Result<UniqueFd> AgentClient::watch(std::uint64_t from, const os::Context& conte
 
 Status AgentClient::shutdown(const os::Context& context) const {
   DM_ASSIGN(const UniqueFd socket, open(context), "");
-  const auto answer = ask_on(socket.get(), protocol::Shutdown{}, context);
+  const auto answer = ask_on(socket.get(), protocol::Shutdown{}, version_, context);
   if (!answer) {
     return fail(answer.error().error);
   }
@@ -385,7 +388,7 @@ Result<protocol::ExecExit> AgentClient::exec(protocol::Exec request,
                                              const os::Context& context) const {
   request.takes_stdin = streams.input >= 0;
   DM_ASSIGN(const UniqueFd socket, open(context), "");
-  const auto answer = ask_on(socket.get(), request, context);
+  const auto answer = ask_on(socket.get(), request, version_, context);
   if (!answer) {
     return fail(answer.error().error);
   }

@@ -38,13 +38,15 @@ struct ExecStreams {
 // lasts: the first connection to a guest just restored can be lost. So are requests that are harmless to repeat when the
 // connection breaks before an answer; start_application, exec and shutdown are not.
 //
+// Speaks the version of the protocol that this agent does: that of the snapshot it is frozen in.
+//
 // Thread-safe if the connector is.
 class AgentClient {
  public:
   // Gives a connected stream socket to the agent's port. Blocking or not: it is made non-blocking.
   using Connector = std::function<Result<UniqueFd>(const os::Context&)>;
 
-  explicit AgentClient(Connector connector) : connector_(std::move(connector)) {}
+  AgentClient(Connector connector, std::uint64_t version) : connector_(std::move(connector)), version_(version) {}
 
   Result<protocol::HelloAnswer> hello(const os::Context& context) const;
   tl::expected<void, StartFailure> start_application(const protocol::StartApplication& request,
@@ -74,6 +76,7 @@ class AgentClient {
   Result<std::string> ask(protocol::Request request, const os::Context& context) const;
 
   Connector connector_;
+  std::uint64_t version_;  // of the protocol
 };
 
 }  // namespace dormouse::host

@@ -22,6 +22,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/frame.h"
+#include "protocol/limits.h"
 
 namespace dormouse::host {
 namespace {
@@ -66,7 +67,7 @@ class AgentClientTest : public testing::Test {
   }
 
   AgentClient client() const {
-    return AgentClient([path = path_](const os::Context&) { return dial_path(path); });
+    return AgentClient([path = path_](const os::Context&) { return dial_path(path); }, protocol::kVersion);
   }
 
   protocol::Exec shell(const std::string& script) const {
@@ -459,18 +460,7 @@ class HostileAgent {
   explicit HostileAgent(std::string answer) : answer_(std::move(answer)) {}
 
   AgentClient client() {
-    return AgentClient([this](const os::Context&) -> Result<UniqueFd> {
-      ++connections;
-      int ends[2];
-      if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        return fail_errno("socketpair");
-      }
-      const UniqueFd guest(ends[1]);
-      send_all(guest.get(), answer_);
-      guests_.emplace_back(::dup(guest.get()));
-      ::shutdown(guest.get(), SHUT_WR);
-      return UniqueFd(ends[0]);
-    });
+    return AgentClient([this](const os::Context&) { return connect(); }, protocol::kVersion);
   }
 
   // What each connection carried.
@@ -485,6 +475,19 @@ class HostileAgent {
   int connections = 0;
 
  private:
+  Result<UniqueFd> connect() {
+    ++connections;
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+      return fail_errno("socketpair");
+    }
+    const UniqueFd guest(ends[1]);
+    send_all(guest.get(), answer_);
+    guests_.emplace_back(::dup(guest.get()));
+    ::shutdown(guest.get(), SHUT_WR);
+    return UniqueFd(ends[0]);
+  }
+
   const std::string answer_;
   std::vector<UniqueFd> guests_;
 };

@@ -62,6 +62,7 @@ Result<std::shared_ptr<Guest>> start_over(
   request.user = clone.user.id();
   request.egress = to_network(clone.egress);
   request.in_stock = whom == For::kStock;
+  request.agent_protocol = clone.source->manifest.agent_protocol;
   DM_ASSIGN(std::shared_ptr<Guest> guest, Guest::start(support.guest, std::move(request), context), "");
   return guest;
 }

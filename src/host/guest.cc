@@ -38,13 +38,16 @@ Identity identity_of(const std::string& microvm_id) {
   return {microvm_id, digits};
 }
 
-Guest::Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space)
+Guest::Guest(GuestSupport& support,
+             std::string name,
+             std::shared_ptr<const network::Namespace> name_space,
+             std::uint64_t agent_protocol)
     : support_(support),
       name_(std::move(name)),
       namespace_(std::move(name_space)),
-      agent_([name_space = namespace_](const os::Context& context) {
-        return name_space->connect(network::kAgentPort, context);
-      }) {}
+      agent_([name_space =
+                  namespace_](const os::Context& context) { return name_space->connect(network::kAgentPort, context); },
+             agent_protocol) {}
 
 Guest::~Guest() {
   close_egress();
@@ -99,7 +102,7 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
             "");
   UniqueFd tap = made.take_tap();
   auto name_space = std::make_shared<const network::Namespace>(std::move(made));
-  std::unique_ptr<Guest> guest(new Guest(support, request.name, name_space));
+  std::unique_ptr<Guest> guest(new Guest(support, request.name, name_space, request.agent_protocol));
   if (request.in_stock) {
     // The kernel completes the handshakes of as many connections as a listener's backlog holds.
     DM_ASSIGN(network::Namespace::Listeners held, guest->namespace_->listen(), "");
@@ -134,9 +137,11 @@ Result<std::unique_ptr<Guest>> Guest::attach(GuestSupport& support,
                                              const std::filesystem::path& directory,
                                              os::Process process,
                                              network::Egress egress,
+                                             std::uint64_t agent_protocol,
                                              const os::Context& context) {
   DM_ASSIGN(network::Namespace found, network::Namespace::of_process(process.pid()), "");
-  std::unique_ptr<Guest> guest(new Guest(support, name, std::make_shared<const network::Namespace>(std::move(found))));
+  std::unique_ptr<Guest> guest(
+      new Guest(support, name, std::make_shared<const network::Namespace>(std::move(found)), agent_protocol));
   DM_ASSIGN(guest->vmm_, vmm::Vmm::attach(std::move(process), directory, context), "");
   DM_TRY(guest->open_egress(egress), "");
   return guest;

@@ -17,6 +17,7 @@
 #include "network/namespace.h"
 #include "os/context.h"
 #include "os/cpu_groups.h"
+#include "protocol/limits.h"
 #include "vmm/vmm.h"
 
 namespace dormouse::host {
@@ -44,6 +45,7 @@ struct GuestRequest {
   // processors is small.
   bool in_stock = false;
   std::optional<vmm::BootFiles> boot;
+  std::uint64_t agent_protocol = protocol::kVersion;  // that its agent speaks: today's if it boots, else its snapshot's
 };
 
 // Who a guest is, where its siblings are others.
@@ -71,6 +73,7 @@ class Guest {
                                                const std::filesystem::path& directory,
                                                os::Process process,
                                                network::Egress egress,
+                                               std::uint64_t agent_protocol,
                                                const os::Context& context);
   ~Guest();
   Guest(const Guest&) = delete;
@@ -108,7 +111,10 @@ class Guest {
   Status end(const os::Context& context);
 
  private:
-  Guest(GuestSupport& support, std::string name, std::shared_ptr<const network::Namespace> name_space);
+  Guest(GuestSupport& support,
+        std::string name,
+        std::shared_ptr<const network::Namespace> name_space,
+        std::uint64_t agent_protocol);
   void give_share(unsigned thousandths);
   Status serve(network::Namespace::Listeners listeners, network::Egress egress);
 

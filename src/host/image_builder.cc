@@ -584,7 +584,7 @@ snapshot::SnapshotManifest ImageBuilder::origin() const {
   }
   manifest.base_key = support_.base.key;
   manifest.kernel_sha256 = support_.kernel_sha256;
-  manifest.agent_protocol = platform.agent_protocol;
+  manifest.agent_protocol = platform.agent_protocols.newest;
   if (request_.hooks.run) {
     manifest.run_hook_port = request_.hooks.port;
   }

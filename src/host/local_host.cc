@@ -199,7 +199,7 @@ Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, c
   platform.acceleration = verdict.acceleration;
   platform.tsc_khz = vmm::measure_tsc_khz();
   DM_ASSIGN(platform.processor, os::read_processor_facts(), "");
-  platform.agent_protocol = protocol::kVersion;
+  platform.agent_protocols = {protocol::kOldestVersion, protocol::kVersion};
   auto engines = std::make_unique<engine::EngineStore>(Layout(options.data_directory).engines());
   DM_ASSIGN(const std::shared_ptr<const engine::Engine> engine,
             engines->choose_current(engine::EngineStore::maker_for(system_qemu(options, verdict.acceleration), context),

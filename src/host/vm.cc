@@ -421,8 +421,13 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
   clone_.engine_digest = record.engine;
   DM_ASSIGN(clone_.source, support_.templates.open(record.snapshot), "");
   DM_ASSIGN(clone_.guest,
-            Guest::attach(
-                support_.guest, id_, files_.run_directory(), std::move(process), to_network(record.egress), context),
+            Guest::attach(support_.guest,
+                          id_,
+                          files_.run_directory(),
+                          std::move(process),
+                          to_network(record.egress),
+                          clone_.source->manifest.agent_protocol,
+                          context),
             "");
   DM_ASSIGN(clone_.user, support_.users.take(record.user), "");
   const std::shared_ptr<Guest>& guest = clone_.guest;

@@ -9,6 +9,9 @@
 
 namespace dormouse::protocol {
 
+// An agent lives as long as the snapshots that hold it. So the host speaks every version from the oldest to the newest, to each agent
+// its own, and an agent speaks the version it was built with. How the protocol is changed: docs/formats/agent-protocol.md, "Versions".
+inline constexpr std::uint64_t kOldestVersion = 1;
 inline constexpr std::uint64_t kVersion = 1;
 inline constexpr std::uint16_t kAgentPort = 1024;
 

@@ -28,18 +28,18 @@ json::object to_json(const Environment& environment) {
   return object;
 }
 
-json::object members(std::string_view operation) {
+json::object members(std::string_view operation, std::uint64_t version) {
   json::object object;
-  object.emplace("version", kVersion);
+  object.emplace("version", version);
   object.emplace("operation", json::string_view(operation.data(), operation.size()));
   return object;
 }
 
-json::object to_json(const Hello&) { return members("hello"); }
-json::object to_json(const Shutdown&) { return members("shutdown"); }
+json::object to_json(const Hello&, std::uint64_t version) { return members("hello", version); }
+json::object to_json(const Shutdown&, std::uint64_t version) { return members("shutdown", version); }
 
-json::object to_json(const StartApplication& request) {
-  json::object object = members("start_application");
+json::object to_json(const StartApplication& request, std::uint64_t version) {
+  json::object object = members("start_application", version);
   object.emplace("environment", to_json(request.environment));
   object.emplace("injected", to_json(request.injected));
   object.emplace("all_capabilities", request.all_capabilities);
@@ -50,32 +50,32 @@ json::object to_json(const StartApplication& request) {
   return object;
 }
 
-json::object to_json(const Watch& request) {
-  json::object object = members("watch");
+json::object to_json(const Watch& request, std::uint64_t version) {
+  json::object object = members("watch", version);
   object.emplace("from", request.from);
   return object;
 }
 
-json::object to_json(const Freeze& request) {
-  json::object object = members("freeze");
+json::object to_json(const Freeze& request, std::uint64_t version) {
+  json::object object = members("freeze", version);
   object.emplace("sync", request.sync);
   object.emplace("drop_caches", request.drop_caches);
-  if (request.keep_connections) {  // told only then, so that agents older than this member understand the others
+  if (request.keep_connections) {
     object.emplace("keep_connections", true);
   }
   return object;
 }
 
-json::object to_json(const Thaw& request) {
-  json::object object = members("thaw");
+json::object to_json(const Thaw& request, std::uint64_t version) {
+  json::object object = members("thaw", version);
   if (request.unix_time_ns) {
     object.emplace("unix_time_ns", *request.unix_time_ns);
   }
   return object;
 }
 
-json::object to_json(const Restored& request) {
-  json::object object = members("restored");
+json::object to_json(const Restored& request, std::uint64_t version) {
+  json::object object = members("restored", version);
   object.emplace("entropy", encode_base64(request.entropy));
   object.emplace("unix_time_ns", request.unix_time_ns);
   object.emplace("thaw", request.thaw);
@@ -88,14 +88,14 @@ json::object to_json(const Restored& request) {
   return object;
 }
 
-json::object to_json(const Connect& request) {
-  json::object object = members("connect");
+json::object to_json(const Connect& request, std::uint64_t version) {
+  json::object object = members("connect", version);
   object.emplace("port", request.port);
   return object;
 }
 
-json::object to_json(const Exec& request) {
-  json::object object = members("exec");
+json::object to_json(const Exec& request, std::uint64_t version) {
+  json::object object = members("exec", version);
   json::array arguments;
   for (const auto& argument : request.argv) {
     arguments.emplace_back(argument);
@@ -218,8 +218,16 @@ bool is_machine_id(std::string_view text) {
          text.find_first_not_of('0') != std::string_view::npos;
 }
 
-Result<std::string> encode_request(const Request& request) {
-  const json::object object = std::visit([](const auto& which) { return to_json(which); }, request);
+Result<std::string> encode_request(const Request& request, std::uint64_t version) {
+  if (version < kOldestVersion || version > kVersion) {
+    return fail(
+        ErrorKind::kConflict,
+        fmt::format("the guest's agent speaks version {} of the protocol, and this version of Dormouse {} to {}",
+                    version,
+                    kOldestVersion,
+                    kVersion));
+  }
+  const json::object object = std::visit([&](const auto& which) { return to_json(which, version); }, request);
   std::string payload = json::serialize(object);
   if (payload.size() > kRequestBytesMax) {
     return fail(ErrorKind::kInvalidArgument,

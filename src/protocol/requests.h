@@ -85,10 +85,11 @@ struct Shutdown {
 
 using Request = std::variant<Hello, StartApplication, Watch, Freeze, Restored, Thaw, Connect, Exec, Shutdown>;
 
-// The payload of a request frame. kInvalidArgument when it exceeds kRequestBytesMax.
-Result<std::string> encode_request(const Request& request);
+// The payload of a request frame, as an agent of this version of the protocol understands it. kConflict for a version that is not
+// within kOldestVersion and kVersion, kInvalidArgument when the payload exceeds kRequestBytesMax.
+Result<std::string> encode_request(const Request& request, std::uint64_t version);
 
-// kInvalidArgument names what is wrong.
+// Of version kVersion: what an agent is built with. kInvalidArgument names what is wrong.
 Result<Request> decode_request(std::string_view payload);
 
 // RFC 1123: letters, digits and inner hyphens, at most 63.

@@ -49,7 +49,7 @@ std::vector<Request> one_of_each() {
 
 TEST(Request, SurvivesEncodingAndDecoding) {
   for (const Request& request : one_of_each()) {
-    const auto payload = encode_request(request);
+    const auto payload = encode_request(request, kVersion);
     ASSERT_TRUE(payload);
     const auto decoded = decode_request(*payload);
     ASSERT_TRUE(decoded) << *payload << ": " << decoded.error().message();
@@ -59,7 +59,7 @@ TEST(Request, SurvivesEncodingAndDecoding) {
 
 TEST(Request, IsRefusedWhenTruncatedAnywhere) {
   for (const Request& request : one_of_each()) {
-    const std::string payload = *encode_request(request);
+    const std::string payload = *encode_request(request, kVersion);
     for (std::size_t size = 0; size < payload.size(); ++size) {
       EXPECT_FALSE(decode_request(payload.substr(0, size)));
     }
@@ -92,8 +92,9 @@ TEST(Request, ChecksTypesAndRanges) {
 }
 
 TEST(Request, ForAnAgentOlderThanAnOptionalMemberHasNoneOfThem) {
-  EXPECT_EQ(*encode_request(Freeze{}), R"({"version":1,"operation":"freeze","sync":false,"drop_caches":false})");
-  EXPECT_EQ(*encode_request(Thaw{}), R"({"version":1,"operation":"thaw"})");
+  EXPECT_EQ(*encode_request(Freeze{}, kVersion),
+            R"({"version":1,"operation":"freeze","sync":false,"drop_caches":false})");
+  EXPECT_EQ(*encode_request(Thaw{}, kVersion), R"({"version":1,"operation":"thaw"})");
 }
 
 TEST(Request, NamesAMachineByThirtyTwoDigits) {
@@ -137,7 +138,7 @@ TEST(Request, LargerThanTheLimitIsNotSent) {
   for (int i = 0; i < 20; ++i) {
     start.environment["V" + std::to_string(i)] = std::string(kEnvironmentValueBytesMax, 'x');
   }
-  const auto payload = encode_request(start);
+  const auto payload = encode_request(start, kVersion);
   ASSERT_FALSE(payload);
   EXPECT_NE(payload.error().message().find("the limit is 1048576"), std::string::npos);
 }

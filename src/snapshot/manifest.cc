@@ -176,13 +176,15 @@ Status check_fits(const SnapshotManifest& manifest, const Platform& platform) {
                             manifest.machine_type,
                             vmm::kMachineType));
   }
-  if (manifest.agent_protocol != platform.agent_protocol) {
+  const auto& [oldest, newest] = platform.agent_protocols;
+  if (manifest.agent_protocol < oldest || manifest.agent_protocol > newest) {
     return fail(
         ErrorKind::kConflict,
-        fmt::format("the snapshot's agent speaks version {} of the protocol, and this daemon speaks {}: build the "
-                    "image again",
+        fmt::format("the snapshot's agent speaks version {} of the protocol, and this daemon speaks {} to {}: build "
+                    "the image again",
                     manifest.agent_protocol,
-                    platform.agent_protocol));
+                    oldest,
+                    newest));
   }
   if (model.acceleration != platform.acceleration) {
     return fail(ErrorKind::kConflict,

@@ -60,7 +60,10 @@ struct Platform {
   vmm::Acceleration acceleration = vmm::Acceleration::kTcg;
   std::uint64_t tsc_khz = 0;  // a guest under TCG counts the host's: it must be the same within 0.1 %
   os::ProcessorFacts processor;
-  std::uint64_t agent_protocol = 0;
+  struct {
+    std::uint64_t oldest = 0;
+    std::uint64_t newest = 0;
+  } agent_protocols;  // that this version speaks to the agents frozen in snapshots; new ones speak the newest
 };
 
 // Why a snapshot cannot run here, its engine aside; success if it can.

@@ -87,7 +87,7 @@ TEST(SnapshotManifestTest, OneOfFormatTwoNamesNoEngineAndHasTheMachineOfItsTime)
   EXPECT_EQ(decoded->agent_protocol, 1U);
 }
 
-Platform platform() { return {vmm::Acceleration::kTcg, 2'100'500, {"GenuineIntel", "", {"fpu", "sse4_2"}}, 1}; }
+Platform platform() { return {vmm::Acceleration::kTcg, 2'100'500, {"GenuineIntel", "", {"fpu", "sse4_2"}}, {1, 1}}; }
 
 // Why the snapshot is refused.
 std::string refusal(const SnapshotManifest& manifest, const Platform& host) {
@@ -118,11 +118,22 @@ TEST(SnapshotManifestTest, AnotherMachineIsRefused) {
             "the snapshot is of a machine 'microvm-9', and this version runs 'microvm-1': build the image again");
 }
 
-TEST(SnapshotManifestTest, AnAgentThatNobodyUnderstandsIsRefused) {
+TEST(SnapshotManifestTest, AnAgentOfAnEarlierProtocolFitsAsLongAsItIsSpoken) {
   SnapshotManifest manifest = example();
-  manifest.agent_protocol = 7;
-  EXPECT_EQ(refusal(manifest, platform()),
-            "the snapshot's agent speaks version 7 of the protocol, and this daemon speaks 1: build the image again");
+  Platform host = platform();
+  host.agent_protocols = {2, 4};
+  for (const std::uint64_t spoken : {2U, 3U, 4U}) {
+    manifest.agent_protocol = spoken;
+    EXPECT_EQ(refusal(manifest, host), "") << spoken;
+  }
+  manifest.agent_protocol = 1;
+  EXPECT_EQ(
+      refusal(manifest, host),
+      "the snapshot's agent speaks version 1 of the protocol, and this daemon speaks 2 to 4: build the image again");
+  manifest.agent_protocol = 5;
+  EXPECT_EQ(
+      refusal(manifest, host),
+      "the snapshot's agent speaks version 5 of the protocol, and this daemon speaks 2 to 4: build the image again");
 }
 
 TEST(SnapshotManifestTest, AProcessorThatLacksWhatTheGuestSawIsRefusedUnderKvm) {

@@ -17,8 +17,8 @@ enum class Acceleration { kKvm, kTcg };
 std::string_view to_string(Acceleration acceleration);
 Result<Acceleration> acceleration_from(std::string_view text);
 
-// The machine that qemu_arguments() describes, its processor and its size aside. To be changed with anything there that a
-// guest or a device state can tell: what was saved on another machine is not loaded.
+// The machine that qemu_arguments() describes, its processor and its size aside. With anything changed there that a guest or a device
+// state can tell, a type is added and qemu_arguments() goes on describing this one too: what was saved on it is loaded on no other.
 inline constexpr char kMachineType[] = "microvm-1";
 
 // The processor of new guests, as QEMU's -cpu has it.

@@ -70,7 +70,7 @@ void fuzz_answer(std::string_view input, Decode decode) {
 
 void fuzz_request(std::string_view input) {
   if (const auto request = decode_request(input)) {
-    const auto payload = encode_request(*request);
+    const auto payload = encode_request(*request, kVersion);
     if (payload) {  // control characters grow when they are escaped, beyond the limit at worst
       const auto again = decode_request(*payload);
       require(again && *again == *request);
