@@ -117,7 +117,8 @@ void add_base_commands(CLI::App& program, Invocation& invocation) {
   const auto options = std::make_shared<Options>();
 
   CLI::App* const building = base->add_subcommand("build", "make the managed base image, unless it is there");
-  building->add_option("--kernel", options->kernel, "a bzImage of yours instead of Debian's kernel");
+  building->add_option(
+      "--kernel", options->kernel, "a bzImage of yours, of Linux 5.18 or newer, instead of Debian's kernel");
   building->add_option("--mirror", options->mirror, "Debian archive instead of those APT is configured with");
   building->add_flag("--no-outdated", options->no_outdated, "fail rather than fall back to an older base");
   building->add_option("--cache", options->cache, "where bases are kept")->capture_default_str();

@@ -16,6 +16,7 @@
 #include "base/scope_exit.h"
 #include "hashing/digest.h"
 #include "managed_base/file_lock.h"
+#include "managed_base/kernel_image.h"
 #include "managed_base/manifest.h"
 #include "managed_base/package_lists.h"
 #include "managed_base/recipe.h"
@@ -70,26 +71,6 @@ Status sync_tree(const fs::path& directory) {
   return os::sync_directory(directory);
 }
 
-// A bzImage has "HdrS" at 0x202 (kernel documentation, x86/boot); arm64's Image "ARM\x64" at 56.
-Status check_kernel(const fs::path& path) {
-  DM_ASSIGN(const UniqueFd file, os::open_file(path, O_RDONLY), "kernel");
-#if defined(__x86_64__)
-  constexpr off_t kOffset = 0x202;
-  constexpr std::string_view kMagic = "HdrS";
-#else
-  constexpr off_t kOffset = 56;
-  constexpr std::string_view kMagic = "ARM\x64";
-#endif
-  std::string magic(kMagic.size(), '\0');
-  if (::pread(file.get(), magic.data(), magic.size(), kOffset) != static_cast<ssize_t>(magic.size()) ||
-      magic != kMagic) {
-    return fail(
-        ErrorKind::kInvalidArgument,
-        "kernel " + path.string() + ": is no bootable kernel image; give the file that /boot holds (vmlinuz-*)");
-  }
-  return {};
-}
-
 Result<std::map<std::string, std::string>> read_versions(const fs::path& path) {
   DM_ASSIGN(const std::string text, os::read_file(path), "");
   std::map<std::string, std::string> versions;
@@ -134,7 +115,7 @@ Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions&
     }
   }
   if (options.kernel) {
-    DM_TRY(check_kernel(*options.kernel), "");
+    DM_TRY(check_kernel(*options.kernel), "kernel " + options.kernel->string());
     DM_ASSIGN(const std::string digest, hashing::digest_of_file(*options.kernel), "kernel");
     recipe.add("kernel", digest);
     std::error_code error;
