@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "engine/current_engine.h"
+#include "faults/fault_point.h"
 #include "hashing/digest.h"
 #include "os/file.h"
 #include "os/sparse_copy.h"
@@ -283,7 +284,9 @@ Status EngineStore::remove(const std::string& digest) {
   DM_TRY(os::remove_tree(removed), "");
   DM_TRY(os::rename_durably(directory_ / digest, removed), "");
   found->engine.reset();
-  return os::remove_tree(removed);
+  DM_TRY(faults::reach("engine.withdrawn", {digest}), "");
+  DM_TRY(os::remove_tree(removed), "");
+  return faults::reach("engine.removed", {digest});
 }
 
 }  // namespace dormouse::engine

@@ -118,6 +118,9 @@ inline constexpr std::array kSteps = {
     KnownStep{"delete.files_removed", Breaks::kStep},
     // Of what no record names, at start.
     KnownStep{"collect.removed", Breaks::kStep},
+    // Of an engine that nothing names any more.
+    KnownStep{"engine.withdrawn", Breaks::kStep},
+    KnownStep{"engine.removed", Breaks::kStep},
 };
 
 // The name of a known step: another one does not compile.
