@@ -77,11 +77,13 @@ class Count {
 
  private:
   Result<StorageItem> item(const char* kind, std::string id, const fs::path& path);
+  void note_foundations(const std::string& id, const fs::path& directory);
   void add(StorageItem item);
   Status read_records();
   Status add_images();
   Status add_each(const char* kind, const fs::path& directory);
   Status add_artifacts();
+  Status add_bases();
   Status add_rest();
 
   const Storage::Parts& parts_;
@@ -89,9 +91,10 @@ class Count {
   const os::Context& context_;
   os::DiskUsage usage_;
   StorageReport report_;
-  std::map<std::string, store::ImageRow> images_;            // by id
-  std::map<std::string, std::vector<std::string>> holders_;  // by version_resource() of the version
-  std::map<std::string, std::string> accounts_;              // by microvm or checkpoint id
+  std::map<std::string, store::ImageRow> images_;             // by id
+  std::map<std::string, std::vector<std::string>> holders_;   // by version_resource() of the version
+  std::map<std::string, std::vector<std::string>> standing_;  // on engines and bases, by digest and key: ids of items
+  std::map<std::string, std::string> accounts_;               // by microvm or checkpoint id
   NamedFiles named_;
 };
 
@@ -105,6 +108,16 @@ Result<StorageItem> Count::item(const char* kind, std::string id, const fs::path
           path, context_, [&](const fs::path& file, std::uint64_t bytes) { counted.parts[part_of(file)] += bytes; }),
       "");
   return counted;
+}
+
+void Count::note_foundations(const std::string& id, const fs::path& directory) {
+  const host::Foundations foundations = parts_.world.host.foundations(directory);
+  for (const std::string& engine : foundations.engines) {
+    standing_[engine].push_back(id);
+  }
+  if (!foundations.base.empty()) {
+    standing_[foundations.base].push_back(id);
+  }
 }
 
 void Count::add(StorageItem item) {
@@ -157,6 +170,7 @@ Status Count::add_images() {
         counted.account = image->second.account;
         counted.held_by = holders_[store::version_resource(image->second.arn, version)];
       }
+      note_foundations(counted.id, version_directory);
       add(std::move(counted));
     }
   }
@@ -171,6 +185,11 @@ Status Count::add_each(const char* kind, const fs::path& directory) {
       counted.account = account->second;
     } else if (counted.kind == "microvm" || counted.kind == "checkpoint") {
       counted.named = counted.id.starts_with("fork-");  // the children that are launched from it
+    }
+    if (counted.kind == "microvm" || counted.kind == "checkpoint") {
+      note_foundations(counted.id, child);
+    } else if (counted.kind == "engine" || counted.kind == "base") {
+      counted.held_by = standing_[counted.id];
     }
     add(std::move(counted));
   }
@@ -194,6 +213,19 @@ Status Count::add_artifacts() {
   rest.parts.clear();
   if (rest.bytes != 0) {
     add(std::move(rest));
+  }
+  return {};
+}
+
+// What other data directories have on them is not known here.
+Status Count::add_bases() {
+  DM_TRY(add_each("base", parts_.cache_directory / "bases"), "");
+  DM_ASSIGN(const auto children, os::entries_of(parts_.cache_directory), "");
+  for (const fs::path& child : children) {
+    if (child.filename() != "bases") {
+      DM_ASSIGN(StorageItem counted, item("base", child.filename().string(), child), "");
+      add(std::move(counted));
+    }
   }
   return {};
 }
@@ -226,7 +258,7 @@ Result<StorageReport> Count::run() {
   DM_TRY(add_each("engine", data_ / "engines"), "");
   DM_TRY(add_artifacts(), "");
   DM_TRY(add_rest(), "");
-  DM_TRY(add_each("base", parts_.cache_directory), "");
+  DM_TRY(add_bases(), "");
   std::sort(report_.items.begin(), report_.items.end(), [](const StorageItem& one, const StorageItem& other) {
     return std::tie(other.bytes, one.kind, one.id) < std::tie(one.bytes, other.kind, other.id);
   });

@@ -25,7 +25,7 @@ struct StorageItem {
   std::string account;  // whose it is; empty: nobody's alone
   std::uint64_t bytes = 0;
   std::map<std::string, std::uint64_t> parts;  // "memory", "disk", "overlay", ...
-  std::vector<std::string> held_by;            // what must go before it can: VMs, checkpoints, images
+  std::vector<std::string> held_by;            // what must go before it can: VMs, checkpoints, versions ("demo:2.0")
   bool named = true;                           // some record names it; else the next start collects it
 };
 

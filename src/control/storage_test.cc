@@ -86,6 +86,25 @@ TEST_F(StorageTest, AVersionSaysWhatItIsMadeOfAndWhatHoldsIt) {
   EXPECT_THAT(find(report(), "demo:1.0").held_by, ElementsAre(checkpoint->checkpoint_id));
 }
 
+TEST_F(StorageTest, AnEngineAndABaseSayWhatStandsOnThem) {
+  fixture.create_image();
+  const Microvm vm = fixture.run_to_running(fixture.run_request());
+  put(snapshot_directory(data(), image_id(), "1.0") / "memory", 1);
+  put(data() / "microvms" / vm.microvm_id / "overlay.qcow2", 1);
+  put(data() / "engines/used/qemu", 1);
+  put(data() / "engines/old/qemu", 1);
+  put(cache.path() / "bases/key/root", 1);
+  put(cache.path() / "bases/other/root", 1);
+  fixture.host.stands_on(snapshot_directory(data(), image_id(), "1.0"), {{"used"}, "key"});
+  fixture.host.stands_on(data() / "microvms" / vm.microvm_id, {{"used"}, ""});
+  const StorageReport made = report();
+  EXPECT_THAT(find(made, "used").held_by, ElementsAre("demo:1.0", vm.microvm_id));
+  EXPECT_THAT(find(made, "old").held_by, IsEmpty());
+  EXPECT_THAT(find(made, "key").held_by, ElementsAre("demo:1.0"));
+  EXPECT_EQ(find(made, "key").kind, "base");
+  EXPECT_THAT(find(made, "other").held_by, IsEmpty());
+}
+
 TEST_F(StorageTest, WhatNoRecordNamesIsSaidToBeSo) {
   put(snapshot_directory(data(), "of-no-image", "1.0") / "memory", 300'000);
   const StorageItem garbage = find(report(), "of-no-image:1.0");

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -171,6 +172,12 @@ struct HookAnswer {
   int status = 0;
 };
 
+// What a snapshot, a VM or a checkpoint cannot do without, beside its own files.
+struct Foundations {
+  std::set<std::string> engines;  // by digest
+  std::string base;               // key of the managed base; empty: that of the snapshot it is a difference against
+};
+
 // Thread-safe, but calls about one VM must not overlap, except terminate(), dial() and call_hook(). All calls block until
 // done or until `context` ends them; what they had begun is then undone.
 class Host {
@@ -225,6 +232,9 @@ class Host {
 
   // Removes a snapshot that build() made.
   virtual Status remove_snapshot(const std::filesystem::path& snapshot) = 0;
+
+  // What the snapshot, VM or checkpoint in this directory stands on, as far as its records can be read: for reports.
+  virtual Foundations foundations(const std::filesystem::path& directory) const = 0;
 
   // The VMM's process, nothing if it has none: for descriptions and tests.
   virtual std::optional<int> vmm_process(const std::string& microvm_id) const = 0;

@@ -19,6 +19,7 @@
 #include "host/image_builder.h"
 #include "host/kept_processes.h"
 #include "host/layout.h"
+#include "host/named_engines.h"
 #include "host/template_store.h"
 #include "host/user_pool.h"
 #include "host/vm.h"
@@ -71,6 +72,7 @@ class LocalHost final : public Host {
                                const os::Context& context) override;
   Result<std::vector<RecoveredVm>> recover(const os::Context& context) override;
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
+  Foundations foundations(const std::filesystem::path& directory) const override { return foundations_of(directory); }
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
   MemoryUse memory_use() const override;
   std::uint64_t release_kept(std::uint64_t bytes) override { return kept_.release(bytes); }

@@ -52,4 +52,17 @@ Result<std::set<std::string>> named_engines(const Layout& layout) {
   return named;
 }
 
+Foundations foundations_of(const fs::path& directory) {
+  Foundations found;
+  if (const auto manifest = snapshot::read_snapshot(directory)) {
+    found.base = manifest->base_key;
+    if (!manifest->engine.empty()) {
+      found.engines.insert(manifest->engine);
+    }
+  } else if (auto engines = VmFiles(directory).engines()) {
+    found.engines = *std::move(engines);
+  }
+  return found;
+}
+
 }  // namespace dormouse::host

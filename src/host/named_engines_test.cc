@@ -85,6 +85,24 @@ TEST_F(NamedEnginesTest, EveryRecordThatNamesOneCounts) {
                                    "of-an-unfinished-one"}));
 }
 
+TEST_F(NamedEnginesTest, EachDirectorySaysWhatItStandsOn) {
+  snapshot::SnapshotManifest manifest;
+  manifest.engine = "its-engine";
+  manifest.base_key = "its-base";
+  fs::create_directories(layout_.images() / "image-1/1.0");
+  std::ofstream(layout_.images() / "image-1/1.0" / snapshot::kManifestFile) << snapshot::encode(manifest);
+  const Foundations of_image = foundations_of(layout_.images() / "image-1/1.0");
+  EXPECT_EQ(of_image.engines, std::set<std::string>{"its-engine"});
+  EXPECT_EQ(of_image.base, "its-base");
+  const VmFiles sleeping = in(layout_.microvm("microvm-1"));
+  ASSERT_TRUE(sleeping.write_record(running_on("one")));
+  ASSERT_TRUE(sleeping.publish_suspended(saved_by("other")));
+  const Foundations of_vm = foundations_of(sleeping.directory());
+  EXPECT_EQ(of_vm.engines, (std::set<std::string>{"one", "other"}));
+  EXPECT_EQ(of_vm.base, "");
+  EXPECT_EQ(foundations_of(layout_.images() / "absent").engines, std::set<std::string>());
+}
+
 TEST_F(NamedEnginesTest, WhatAHostsCrashMadeOfTheProcessOfOneThatSleptIsNoObstacle) {
   const VmFiles sleeping = in(layout_.microvm("microvm-1"));
   ASSERT_TRUE(sleeping.publish_suspended(saved_by("one")));

@@ -354,6 +354,17 @@ Result<std::vector<host::RecoveredVm>> FakeHost::recover(const os::Context& cont
   return found;
 }
 
+host::Foundations FakeHost::foundations(const std::filesystem::path& directory) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = foundations_.find(directory);
+  return found == foundations_.end() ? host::Foundations() : found->second;
+}
+
+void FakeHost::stands_on(const std::filesystem::path& directory, host::Foundations foundations) {
+  const std::lock_guard lock(mutex_);
+  foundations_[directory] = std::move(foundations);
+}
+
 Status FakeHost::remove_snapshot(const std::filesystem::path& snapshot) {
   DM_TRY(begin(Call::kRemoveSnapshot, nullptr, "remove snapshot"), "");
   const std::lock_guard lock(mutex_);

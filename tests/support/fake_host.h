@@ -64,6 +64,8 @@ class FakeHost final : public host::Host {
   std::vector<std::filesystem::path> rollbacks() const;
   std::vector<std::string> broken_rules() const;
   std::set<std::string> vms() const;  // running or suspended
+  // What foundations() will say of this directory.
+  void stands_on(const std::filesystem::path& directory, host::Foundations foundations);
 
   // ---- host::Host ----
   tl::expected<host::BuildResult, host::BuildFailure> build(const host::BuildRequest& request,
@@ -86,6 +88,7 @@ class FakeHost final : public host::Host {
                                      const os::Context& context) override;
   Result<std::vector<host::RecoveredVm>> recover(const os::Context& context) override;
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
+  host::Foundations foundations(const std::filesystem::path& directory) const override;
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
   host::MemoryUse memory_use() const override;
   std::uint64_t release_kept(std::uint64_t bytes) override;
@@ -122,6 +125,7 @@ class FakeHost final : public host::Host {
   std::vector<host::BuildRequest> builds_;
   std::vector<host::LaunchRequest> launches_;
   std::vector<std::filesystem::path> removed_snapshots_;
+  std::map<std::filesystem::path, host::Foundations> foundations_;
   std::vector<host::CheckpointRequest> checkpoints_;
   std::vector<std::filesystem::path> rollbacks_;
   host::ExitHandler on_exit_;
