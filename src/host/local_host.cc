@@ -17,7 +17,6 @@
 #include "base/scope_exit.h"
 #include "faults/fault_point.h"
 #include "hashing/digest.h"
-#include "host/named_engines.h"
 #include "http_client/http_call.h"
 #include "os/command.h"
 #include "os/file.h"
@@ -549,6 +548,7 @@ void LocalHost::kill_strays(const std::vector<int>& known) const {
 
 Result<std::vector<RecoveredVm>> LocalHost::recover(const os::Context& context) {
   DM_TRY(os::make_directories(layout_.microvms()), "");
+  DM_TRY(os::sync_directory(layout_.root()), "");
   DM_ASSIGN(const std::vector<fs::path> directories, os::entries_of(layout_.microvms()), "");
   std::vector<std::shared_ptr<Vm>> vms;
   for (const fs::path& directory : directories) {

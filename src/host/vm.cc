@@ -175,6 +175,19 @@ Result<SuspendedRecord> Vm::save(Guest& guest, const VmFiles& to, std::uint64_t&
   return record;
 }
 
+Status Vm::sync_name() {
+  if (!name_is_durable_) {
+    DM_TRY(os::sync_directory(files_.directory().parent_path()), "");
+    name_is_durable_ = true;
+  }
+  return {};
+}
+
+Status Vm::sync_state() {
+  DM_TRY(files_.sync_state(), "");
+  return sync_name();
+}
+
 Result<SuspendResult> Vm::suspend(const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kSuspendTimeout);
@@ -189,7 +202,7 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     DM_TRY(reached("suspend.stopped"), "");
     DM_ASSIGN(SuspendedRecord record, save(*running, files_, result.bytes_written, context), "");
     // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
-    DM_TRY(context.trace().step("fsync", [&] { return files_.sync_state(); }), "");
+    DM_TRY(context.trace().step("fsync", [&] { return sync_state(); }), "");
     DM_TRY(context.trace().step("checksum", [&] { return files_.sum(record); }), "");
     context.trace().count_bytes(tracing::Direction::kWritten, result.bytes_written);
     record.output_offset = output_offset;

@@ -61,6 +61,9 @@ class Vm {
                                   CheckpointResult& result,
                                   const os::Context& context);
   Result<SuspendedRecord> copy(const VmFiles& to, CheckpointResult& result, const os::Context& context);
+  // What a suspension has written, and the way to it: the name of the VM's directory.
+  Status sync_state();
+  Status sync_name();
   Status attach(const VmRecord& record, const os::Context& context);
   void publish_guest(std::shared_ptr<Guest> guest);
   Status watch(Guest& guest, std::uint64_t output_from, const os::Context& context);
@@ -74,7 +77,8 @@ class Vm {
   std::mutex operation_;  // held by the operation under way
 
   // Used by the operation under way only.
-  Clone clone_;  // its guest is guest_
+  Clone clone_;                   // its guest is guest_
+  bool name_is_durable_ = false;  // of the directory, in that of all VMs
 
   mutable std::mutex mutex_;
   std::shared_ptr<Guest> guest_;  // guarded by mutex_

@@ -144,6 +144,7 @@ Status Vm::rollback(const fs::path& path, const os::Context& outer) {
     DM_ASSIGN(const SuspendedRecord record, checkpoint.read_suspended(), "");
     DM_TRY(checkpoint.verify(record), "");
     DM_TRY(files_.prepare_rollback(checkpoint, context), "");
+    DM_TRY(sync_name(), "");
     DM_TRY(reached("rollback.prepared"), "");
     return files_.publish_rollback(record);
   }();
