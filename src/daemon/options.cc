@@ -4,8 +4,10 @@
 
 #include <charconv>
 #include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "faults/fault_point.h"
 
@@ -159,6 +161,35 @@ void declare(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
+// A line of the file that names no option: how the file has it.
+std::string line_of(const CLI::ConfigItem& item) {
+  return item.parents.empty() ? item.name : "[" + item.parents.front() + "]";
+}
+
+// What is wrong with the file itself, whatever the command line says; nothing if it is not there or all is well.
+std::optional<std::string> error_in(const std::string& file) {
+  if (!CLI::ExistingFile(file).empty()) {
+    return std::nullopt;
+  }
+  Options scratch;
+  CLI::App app;
+  declare(app, scratch);
+  app.get_option("--data-dir")->required(false);
+  try {
+    for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
+      if (!item.parents.empty() || app.get_option_no_throw("--" + item.name) == nullptr) {
+        return fmt::format(
+            "{}: '{}' is no option: lines are NAME = VALUE, with the names of the long options", file, line_of(item));
+      }
+    }
+    std::vector<std::string> alone = {file, "--config"};  // CLI11 takes them from the end
+    app.parse(alone);
+  } catch (const CLI::ParseError& error) {
+    return fmt::format("{}: {}", file, error.what());
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<std::optional<std::uint64_t>> parse_budget(const char* what, const std::string& text, std::uint64_t host_bytes) {
@@ -197,7 +228,12 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
       throw CLI::ValidationError("--endpoint-certificate and --endpoint-key go together: give both or none");
     }
   } catch (const CLI::ParseError& error) {
-    exit_code = app.exit(error) == 0 ? 0 : 2;
+    const CLI::Option* const config = app.get_config_ptr();
+    const auto reason = config->count() == 1 ? error_in(config->as<std::string>()) : std::nullopt;
+    const bool is_failure = error.get_exit_code() != 0;
+    const int code =
+        is_failure && reason ? app.exit(CLI::ConfigError(*reason, CLI::ExitCodes::ConfigError)) : app.exit(error);
+    exit_code = code == 0 ? 0 : 2;
     return std::nullopt;
   }
   return options;
