@@ -43,7 +43,7 @@ bench: build  ## the benchmarks: JSON under build/bench
 	bench/api --build-dir build/$(PRESET)
 	bench/run --build-dir build/$(PRESET) $(ARGS)
 
-check:  ## formatting, layers, house rules, shell scripts
+check:  ## formatting, layers, house rules, shell scripts; with a build: the reference, lint of what changed
 	tools/setup check
 	tools/check $(ARGS)
 

@@ -33,7 +33,7 @@ std::string fault_points() {
   return text;
 }
 
-void declare(CLI::App& app, Options& options) {
+void declare_places(CLI::App& app, Options& options) {
   app.set_config("--config", "", "Read options from this TOML file; names are those of the long options");
   app.add_option(
          "--data-dir", options.data_directory, "Where everything is kept: records, artifacts, images, VMs, keys")
@@ -56,6 +56,9 @@ void declare(CLI::App& app, Options& options) {
         return good ? std::string() : "'" + text + "' is no account number: 12 digits";
       })
       ->capture_default_str();
+}
+
+void declare_guests(CLI::App& app, Options& options) {
   app.add_option("--accel", options.acceleration, "auto, kvm or tcg: how guests are run; auto probes")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
       ->capture_default_str();
@@ -73,6 +76,9 @@ void declare(CLI::App& app, Options& options) {
       "are always denied");
   app.add_option(
       "--egress-allowed", options.egress_allowed, "Exceptions from that (CIDR), e.g. a mirror in a private range");
+}
+
+void declare_bounds(CLI::App& app, Options& options) {
   app.add_option(
          "--memory-budget",
          options.memory_budget,
@@ -113,6 +119,9 @@ void declare(CLI::App& app, Options& options) {
          "--drain-timeout", options.drain_timeout_seconds, "Seconds that requests get to finish before a suspension")
       ->check(CLI::Range(0, 300))
       ->capture_default_str();
+}
+
+void declare_policies(CLI::App& app, Options& options) {
   app.add_option("--suspend-hook-failure",
                  options.suspend_hook_failure,
                  "What becomes of a VM whose /suspend hook fails: keep-running or terminate")
@@ -132,6 +141,9 @@ void declare(CLI::App& app, Options& options) {
                  "Where guests with customer network connectors alone may connect to: none or internet")
       ->check(CLI::IsMember({"none", "internet"}))
       ->capture_default_str();
+}
+
+void declare_records(CLI::App& app, Options& options) {
   app.add_option("--log-mebibytes",
                  options.log_mebibytes,
                  "MiB of what VMs and builds print that are kept; beyond, the oldest of the largest streams go")
@@ -159,6 +171,14 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
+}
+
+void declare(CLI::App& app, Options& options) {
+  declare_places(app, options);
+  declare_guests(app, options);
+  declare_bounds(app, options);
+  declare_policies(app, options);
+  declare_records(app, options);
 }
 
 // A line of the file that names no option: how the file has it.

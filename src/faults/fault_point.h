@@ -126,7 +126,8 @@ inline constexpr std::array kSteps = {
 // The name of a known step: another one does not compile.
 class Step {
  public:
-  consteval Step(const char* name) : name_(name) {  // implicit: it is written as a literal
+  // Implicit: it is written as a literal.
+  consteval Step(const char* name) : name_(name) {  // NOLINT(google-explicit-constructor)
     const auto known = std::find_if(
         kSteps.begin(), kSteps.end(), [&](const KnownStep& step) { return step.name == std::string_view(name); });
     if (known == kSteps.end()) {
