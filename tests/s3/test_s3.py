@@ -192,6 +192,28 @@ class Boto3(S3TestCase):
         self.s3.copy({"Bucket": self.bucket, "Key": "large"}, self.bucket, "copy")  # UploadPartCopy
         self.assertEqual(self.s3.get_object(Bucket=self.bucket, Key="copy")["Body"].read(), body)
 
+    def test_object_of_any_size_passes_through_little_memory(self):
+        size, most = 256 * MIB, 32 * MIB
+        before = self.server.memory()
+        if before.keys() != {"VmRSS", "VmHWM"}:
+            self.skipTest("/proc does not tell how much memory a process had at most")
+        if self.server.is_sanitized():
+            self.skipTest("a server with the address sanitizer keeps memory that it has freed")
+        # Without the checksums that can be left out: they are tested elsewhere, and most of the time.
+        s3 = self.server.client(request_checksum_calculation="when_required", s3={"payload_signing_enabled": False})
+        with tempfile.TemporaryFile() as body:
+            body.truncate(size)
+            s3.put_object(Bucket=self.bucket, Key="whole", Body=body)
+            body.seek(0)
+            s3.upload_fileobj(body, self.bucket, "parts")
+        for key in ("whole", "parts"):
+            chunks = s3.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(MIB)
+            self.assertEqual(sum(chunk.count(0) for chunk in chunks), size)
+        self.assertRegex(s3.head_object(Bucket=self.bucket, Key="parts")["ETag"], '-32"$')
+        s3.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": "whole"}, {"Key": "parts"}]})
+        grown = self.server.memory()["VmHWM"] - before["VmRSS"]
+        self.assertLess(grown, most, f"{grown / MIB:.1f} MiB more than before, for objects of {size // MIB} MiB")
+
     def test_multipart_upload_by_hand(self):
         name = {"Bucket": self.bucket, "Key": "k"}
         upload = {**name, "UploadId": self.s3.create_multipart_upload(**name, ChecksumAlgorithm="CRC32")["UploadId"]}

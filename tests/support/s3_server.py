@@ -43,6 +43,18 @@ class S3Server:
         self.process.wait(30)
         self.process.stdout.close()
 
+    def memory(self):
+        """{"VmRSS": bytes now, "VmHWM": bytes at most so far} of the process, as far as /proc tells."""
+        try:
+            lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        except OSError:
+            return {}
+        fields = (line.split() for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
+        return {name.rstrip(":"): int(kibibytes) << 10 for name, kibibytes, _ in fields}
+
+    def is_sanitized(self):
+        return b"libasan" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_bytes()
+
     def client(self, key=None, secret=None, url=None, **config):
         return boto3.client(
             "s3",
