@@ -52,12 +52,16 @@ unpack_context() {
   fi
 }
 
-# Decides on the stand-in for the service's base image; sets `substitution` (options for buildah) and `notice`.
+# Decides on the stand-in for the service's base image; sets `substitution` (options for buildah), `notice`, and `forbidden` where
+# one is needed and not wanted.
 choose_base() {
-  substitution= notice=
+  substitution= notice= forbidden=
   grep -q -i -E "^[[:space:]]*FROM[[:space:]].*$service_base" "$context/Dockerfile" || return 0
   case ${DORMOUSE_SUBSTITUTE_BASE:-auto} in
-    never) return 0 ;;
+    never)
+      forbidden=yes
+      return 0
+      ;;
     always) reason='' ;;
     *)
       if timeout 120 buildah pull -q --retry 1 "$service_base" >/dev/null 2>"$state/pull"; then
@@ -91,6 +95,7 @@ diagnose() {
     fail 14 "memory ran out: the builder has $(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo) MiB"
   fi
   if grep -q -E 'creating build container|initializing source docker://|unable to copy from source' "$state/tail"; then
+    [ -z "$forbidden" ] || say "hint: nothing stands in for $service_base because the daemon runs with --substitute-base never"
     fail 13 "a container base image cannot be had"
   fi
   if [ -n "$notice" ] && grep -q -E '(dnf|yum|microdnf): (command )?not found' "$state/tail"; then
