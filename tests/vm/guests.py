@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the suites with real guests have in common: the probe's image, snippets run in a guest, and what must not be left behind."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -75,6 +76,15 @@ class World:
         with urllib.request.urlopen(self.daemon.url + "/metrics", timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         return float(next(line.split()[1] for line in lines if line.startswith(name + " ")))
+
+    def made_ahead(self):
+        """The pids of VMMs that wait for a launch or a wake, and whose sandbox is closed."""
+        found = []
+        for pid in processes(self.daemon)[1]:
+            with contextlib.suppress(OSError):  # it may be gone
+                if status_of(pathlib.Path(f"/proc/{pid}/status"))["Seccomp"] == CONFINED["Seccomp"]:
+                    found.append(pid)
+        return found
 
     def close(self):
         """Ends what this suite made, and its daemon if that is its own."""
@@ -162,10 +172,10 @@ def send_python(vm, code):
 
 
 def processes(daemon):
-    """(pid -> command line of the processes that a daemon started for guests, how many more are clones made ahead)."""
+    """(pid -> command line of the processes that a daemon started for guests, the pids of those of clones made ahead)."""
     mark = f"DORMOUSE_DATA_DIRECTORY={daemon.data_dir}".encode()
     found = {}
-    stock = 0
+    stock = []
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -177,7 +187,7 @@ def processes(daemon):
         except OSError:
             continue
         if any(target.startswith(f"{daemon.data_dir}/warm/") for target in opened):
-            stock += 1
+            stock.append(int(entry.name))
         else:
             found[int(entry.name)] = command[:120]
     return found, stock
@@ -225,7 +235,7 @@ class Traces:
 
     def look(self):
         found, stock = processes(self.daemon)
-        return {"processes": found, "stock": stock, "descriptors": descriptors(self.daemon), "files": files(self.daemon)}
+        return {"processes": found, "stock": len(stock), "descriptors": descriptors(self.daemon), "files": files(self.daemon)}
 
     def grown(self, seconds=20):
         deadline = time.monotonic() + seconds
@@ -241,6 +251,37 @@ class Traces:
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.1)
+
+
+# --- how a guest's process is confined ----------------------------------------------------------------------------------
+
+CONFINED = {
+    "NoNewPrivs": "1",
+    "Seccomp": "2",
+    "Groups": "",
+} | dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16)
+
+
+def status_of(path):
+    """The fields of a `status` file of /proc."""
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in path.read_text().splitlines())}
+
+
+def assert_confined(test, *pids):
+    """Each thread of each of these processes runs without privileges; as a user, and in a network, that are no other's."""
+    users, networks = set(), {os.stat("/proc/self/ns/net").st_ino}
+    for pid in pids:
+        threads = [status_of(thread / "status") for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+        test.assertTrue(threads[0]["Name"].startswith("qemu"), threads[0]["Name"])
+        for status in threads:
+            test.assertEqual({name: status[name] for name in CONFINED}, CONFINED, status)
+            test.assertEqual(status["Uid"], "\t".join([status["Uid"].split()[0]] * 4), status)
+            test.assertEqual(status["Gid"], status["Uid"], status)
+        users |= {status["Uid"] for status in threads}
+        networks.add(os.stat(f"/proc/{pid}/ns/net").st_ino)
+    test.assertEqual(len(users), len(pids), users)
+    test.assertNotIn("0", [user.split()[0] for user in users])
+    test.assertEqual(len(networks), len(pids) + 1, networks)
 
 
 def vmm_pid(vm):
