@@ -186,7 +186,8 @@ def processes(daemon):
             opened = [os.readlink(link) for link in (entry / "fd").iterdir()]
         except OSError:
             continue
-        if any(target.startswith(f"{daemon.data_dir}/warm/") for target in opened):
+        # Who was taken for a VM may hold what it had when it was nobody's, which no path leads to any more.
+        if any(target.startswith(f"{daemon.data_dir}/warm/") and not target.endswith(" (deleted)") for target in opened):
             stock.append(int(entry.name))
         else:
             found[int(entry.name)] = command[:120]
