@@ -7,7 +7,7 @@ ARGS ?=
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-asan bench check tidy format fuzz uninstall clean
+.PHONY: help setup build demo test test-asan endurance bench check tidy format fuzz uninstall clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ test-asan: PRESET = asan
 test-asan: build  ## every test under the address and undefined-behaviour sanitizers
 	tools/setup test
 	tests/run --build-dir build/$(PRESET) --suite-timeout 3600 $(ARGS)
+
+endurance: build  ## a thousand sleeps and wakes of four VMs under load, with kept processes and without
+	tools/setup test
+	DORMOUSE_TEST_ENDURANCE=1000 tests/run --build-dir build/$(PRESET) --only vm/endurance --only vm/kept --suite-timeout 7200 $(ARGS)
 
 bench: PRESET = release
 bench: TARGETS = dormoused dormouse dm_api_load
