@@ -30,20 +30,19 @@ Result<json::object> unseal(std::string_view text, Formats formats, std::string_
     return fail(ErrorKind::kDataLoss, fmt::format("{} is no JSON object", what));
   }
   json::object object = std::move(value.as_object());
-  // The format first: what another version wrote is sound, though not for this one.
-  const json::value* const found = object.if_contains("format");
-  if (found == nullptr || !found->is_int64() || found->get_int64() < formats.oldest ||
-      found->get_int64() > formats.newest) {
+  object.erase(kChecksum);
+  const json::value* const format = object.if_contains("format");
+  if (text != seal(object) || format == nullptr || !format->is_int64()) {
+    return fail(ErrorKind::kDataLoss, fmt::format("{} does not verify: it is not what was written", what));
+  }
+  // What another version wrote is sound, though not for this one.
+  if (format->get_int64() < formats.oldest || format->get_int64() > formats.newest) {
     return fail(ErrorKind::kInvalidArgument,
                 fmt::format("{} has format {}: this version reads formats {} to {}",
                             what,
-                            found == nullptr ? "none" : json::serialize(*found),
+                            format->get_int64(),
                             formats.oldest,
                             formats.newest));
-  }
-  object.erase(kChecksum);
-  if (text != seal(object)) {
-    return fail(ErrorKind::kDataLoss, fmt::format("{} does not verify: it is not what was written", what));
   }
   return object;
 }

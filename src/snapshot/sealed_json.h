@@ -22,8 +22,9 @@ struct Formats {
   int newest = 0;  // the one that is written
 };
 
-// The object of such a text, without that member. kDataLoss, naming `what`, when it does not verify; kInvalidArgument when its
-// member "format" is another.
+// The object of such a text, without that member. kDataLoss, naming `what`, when it does not verify; kInvalidArgument when it does
+// and its member "format" is another. So every format, those to come too, is sealed like this: a changed byte in the number
+// must not pass for another version's.
 Result<boost::json::object> unseal(std::string_view text, Formats formats, std::string_view what);
 
 }  // namespace dormouse::snapshot
