@@ -56,6 +56,20 @@ std::uint64_t allocated_bytes(const fs::path& directory) {
   return sum;
 }
 
+// Nobody writes into what all guests share, also not by mistake. Earlier versions left it writable.
+Status protect(const fs::path& directory) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->is_regular_file() && !entry->is_symlink() && ::chmod(entry->path().c_str(), 0444) != 0) {
+      return fail_errno("chmod " + entry->path().string());
+    }
+  }
+  if (error) {
+    return fail(Error::from_errno(error.value(), "read directory " + directory.string()));
+  }
+  return {};
+}
+
 Status sync_tree(const fs::path& directory) {
   std::error_code error;
   for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
@@ -146,33 +160,38 @@ Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions&
 Result<ManagedBase> ManagedBaseStore::ensure(const BuildOptions& options,
                                              ProgressObserver& observer,
                                              const os::Context& context) {
-  DM_ASSIGN(const Wanted wanted, determine(options, context), "managed base");
+  DM_ASSIGN(ManagedBase base, find_or_make(options, observer, context), "managed base");
+  DM_TRY(protect(base.directory), "managed base");
+  return base;
+}
+
+Result<ManagedBase> ManagedBaseStore::find_or_make(const BuildOptions& options,
+                                                   ProgressObserver& observer,
+                                                   const os::Context& context) {
+  DM_ASSIGN(const Wanted wanted, determine(options, context), "");
   if (auto found = find(wanted.key)) {
     return found;
   }
   if (!wanted.lists.complete) {
-    DM_ASSIGN(std::optional<ManagedBase> known, newest_of(wanted.recipe), "managed base");
+    DM_ASSIGN(std::optional<ManagedBase> known, newest_of(wanted.recipe), "");
     if (known) {
       known->notice = "APT's package lists cannot be read here, so newer packages are not looked for";
       return *std::move(known);
     }
   }
-  DM_TRY(os::make_directories(cache_directory_ / "bases", 0755), "managed base");
-  DM_ASSIGN(const FileLock lock, FileLock::acquire(cache_directory_ / "lock", context), "managed base");
+  DM_TRY(os::make_directories(cache_directory_ / "bases", 0755), "");
+  DM_ASSIGN(const FileLock lock, FileLock::acquire(cache_directory_ / "lock", context), "");
   if (auto found = find(wanted.key)) {  // somebody else has made it meanwhile
     return found;
   }
-  DM_TRY(remove_unfinished(cache_directory_ / "bases"), "managed base");
+  DM_TRY(remove_unfinished(cache_directory_ / "bases"), "");
   auto made = make(wanted, observer, context);
   if (!made && made.error().kind() == ErrorKind::kUnavailable && options.accept_outdated) {
-    DM_ASSIGN(std::optional<ManagedBase> known, newest_of(wanted.recipe), "managed base");
+    DM_ASSIGN(std::optional<ManagedBase> known, newest_of(wanted.recipe), "");
     if (known) {
       known->notice = "a base with newer packages cannot be made: " + made.error().message();
       return *std::move(known);
     }
-  }
-  if (!made) {
-    return fail(std::move(made).error().with_context("managed base"));
   }
   return made;
 }

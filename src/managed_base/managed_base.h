@@ -89,6 +89,7 @@ class ManagedBaseStore {
  private:
   struct Wanted;
   Result<Wanted> determine(const BuildOptions& options, const os::Context& context) const;
+  Result<ManagedBase> find_or_make(const BuildOptions& options, ProgressObserver& observer, const os::Context& context);
   Result<ManagedBase> make(const Wanted& wanted, ProgressObserver& observer, const os::Context& context) const;
   Result<std::optional<ManagedBase>> newest_of(const std::string& recipe) const;
 
