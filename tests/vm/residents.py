@@ -264,9 +264,9 @@ class Resident:
 def live_through_sleeps(test, world, arn):
     """Half of CYCLES, over VMS VMs of the image at once; the number of cycles."""
     each = max(1, CYCLES // 2 // VMS)
-    residents = [Resident(test, world, arn) for _ in range(VMS)]
-    begun = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(VMS) as pool:
+        residents = list(pool.map(lambda _: Resident(test, world, arn), range(VMS)))
+        begun = time.monotonic()
         served = list(pool.map(lambda resident: resident.live_through(each), residents))
     print(f"{VMS * each} cycles in {time.monotonic() - begun:.0f} s, {sum(served)} requests answered", flush=True)
     world.end(*[resident.vm for resident in residents])
