@@ -62,7 +62,8 @@ void declare_guests(CLI::App& app, Options& options) {
   app.add_option("--accel", options.acceleration, "auto, kvm or tcg: how guests are run; auto probes")
       ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
       ->capture_default_str();
-  app.add_option("--kernel", options.kernel, "Guest kernel of your own (bzImage of Linux 5.18 or newer)")->check(CLI::ExistingFile);
+  app.add_option("--kernel", options.kernel, "Guest kernel of your own (bzImage of Linux 5.18 or newer)")
+      ->check(CLI::ExistingFile);
   app.add_option("--qemu", options.qemu, "QEMU's program")->capture_default_str();
   app.add_option("--substitute-base",
                  options.substitute_base,
