@@ -95,7 +95,8 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
   image->updated_at = rounded(world.clock.wall());
   ++image->last_major_version;
   const std::string version = fmt::format("{}.0", image->last_major_version);
-  auto updated = begin(new_job(*image, version, *resolved, image->updated_at), repeatable);
+  auto updated = begin(
+      new_job(*image, version, *resolved, image->updated_at), repeatable, store::version_resource(image->arn, version));
   if (!updated) {
     return refuse_internally("store an image", updated.error());
   }

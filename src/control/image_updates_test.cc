@@ -151,6 +151,24 @@ TEST_F(ImageUpdatesTest, ImageThatIsCreatedOrDeletedRefusesChanges) {
   host.release(FakeHost::Call::kRemoveSnapshot);
 }
 
+TEST_F(ImageUpdatesTest, TokenOfTheCreationOutlivesTheFirstVersion) {
+  const auto create = [&] {
+    return fixture.images->create(
+        kAccount, "demo", ControlFixture::specification(), std::nullopt, std::optional<std::string>("token"), "digest");
+  };
+  const auto first = create();
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(fixture.wait_for_build(BuildState::kSuccessful));
+  ASSERT_TRUE(update());
+  ASSERT_TRUE(fixture.wait_for_build(BuildState::kSuccessful, 2));
+  ASSERT_TRUE(remove("1.0"));
+  wait_until_gone("1.0");
+  const auto again = create();
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->image.id, first->image.id);
+  EXPECT_EQ(again->version.version, "1.0");
+}
+
 TEST_F(ImageUpdatesTest, SameTokenAnswersAsTheFirstTimeUntilTheVersionIsDeleted) {
   fixture.create_image();
   const auto first = update(ControlFixture::specification(), "token");

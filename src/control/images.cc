@@ -217,7 +217,7 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   image.last_major_version = 1;
   image.created_at = rounded(world.clock.wall());
   image.updated_at = image.created_at;
-  auto created = begin(new_job(image, kFirstVersion, *resolved, image.created_at), repeatable);
+  auto created = begin(new_job(image, kFirstVersion, *resolved, image.created_at), repeatable, image.arn);
   if (!created) {
     return created.error().kind() == ErrorKind::kConflict ? name_taken(name)
                                                           : refuse_internally("store an image", created.error());
@@ -225,7 +225,9 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
   return *std::move(created);
 }
 
-Result<Images::Created> Images::Implementation::begin(const BuildJob& job, const Repeatable& repeatable) {
+Result<Images::Created> Images::Implementation::begin(const BuildJob& job,
+                                                      const Repeatable& repeatable,
+                                                      const std::string& made) {
   Created created{job.image, job.version};
   store::Changes changes;
   changes.images.push_back(encode(job.image));
@@ -234,7 +236,7 @@ Result<Images::Created> Images::Implementation::begin(const BuildJob& job, const
   if (repeatable.client_token) {
     changes.tokens.push_back(
         token_row({job.image.account, repeatable.operation, *repeatable.client_token, repeatable.digest},
-                  store::version_resource(job.image.arn, job.version.version),
+                  made,
                   encode_answer(created),
                   world.clock.wall()));
   }

@@ -77,8 +77,9 @@ class Images::Implementation {
                    const std::string& version,
                    const ImageSpecification& resolved,
                    WallTime now) const;
-  // Stores the records and the token, then plans the build.
-  Result<Created> begin(const BuildJob& job, const Repeatable& repeatable);
+  // Stores the records and the token, then plans the build. The token ends with what was `made`: the image or the version
+  // (TokenRow::resource).
+  Result<Created> begin(const BuildJob& job, const Repeatable& repeatable, const std::string& made);
   void build_ended(const std::string& account);
   void build(BuildJob job);
   void finish(BuildJob job, const tl::expected<host::BuildResult, host::BuildFailure>& result);

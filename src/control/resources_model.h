@@ -104,7 +104,8 @@ struct ModelConnector {
 
 struct ModelToken {
   std::string digest;
-  std::string made;  // name of the image and version, or id of the connector
+  std::string made;   // name of the image and version, or id of the connector
+  std::string bound;  // what it ends with: the name of the image, or as `made`
 };
 
 }  // namespace dormouse::control

@@ -115,8 +115,8 @@ class Story {
     const auto found = images_.find(name);
     return found == images_.end() ? nullptr : &found->second;
   }
-  void forget_tokens(const std::string& made) {
-    std::erase_if(tokens_, [&](const auto& token) { return token.second.made == made; });
+  void forget_tokens(const std::string& gone) {
+    std::erase_if(tokens_, [&](const auto& token) { return token.second.bound == gone; });
   }
 
   // --- images ---
@@ -173,7 +173,7 @@ class Story {
     image.versions[1] = {};
     images_[name] = image;
     if (token) {
-      tokens_["create" + *token] = {digest, name + " 1.0"};
+      tokens_["create" + *token] = {digest, name + " 1.0", name};
     }
     begun(name, step.flag && !held, held);
   }
@@ -205,7 +205,8 @@ class Story {
     image->versions[++image->last_major] = {};
     RC_ASSERT(answer->version.version == version_text(image->last_major));
     if (token) {
-      tokens_["update" + *token] = {digest, fmt::format("{} {}.0", name, image->last_major)};
+      const std::string made = fmt::format("{} {}.0", name, image->last_major);
+      tokens_["update" + *token] = {digest, made, made};
     }
     begun(name, step.flag && !held, held);
   }
@@ -283,6 +284,7 @@ class Story {
     RC_ASSERT(told(answer) == "");
     RC_ASSERT(answer->state == ImageState::kDeleting);
     await([&] { return told(fixture_.images->get(kAccount, arn_of(name))) == missing(name); });
+    forget_tokens(name);
     for (const auto& [major, version] : image->versions) {
       forget_tokens(fmt::format("{} {}.0", name, major));
     }
@@ -450,7 +452,7 @@ class Story {
     RC_ASSERT(told(answer) == "");
     RC_ASSERT(answer->state == ConnectorState::kPending);
     connectors_[name] = {answer->id, ConnectorState::kPending, kOperatorRole, {}};
-    tokens_["connect" + *creation.client_token] = {name, answer->id};
+    tokens_["connect" + *creation.client_token] = {name, answer->id, answer->id};
   }
 
   void disconnect(const Step& step) {

@@ -88,7 +88,7 @@ Status remove_version(SqliteConnection& connection, const VersionKey& key) {
 }
 
 Status remove_image(SqliteConnection& connection, const std::string& arn) {
-  for (const char* sql : {"DELETE FROM tokens WHERE resource = ?",  // as an older program named it
+  for (const char* sql : {"DELETE FROM tokens WHERE resource = ?",
                           "DELETE FROM tokens WHERE resource IN "
                           "(SELECT image_arn || ' ' || version FROM versions WHERE image_arn = ?)",
                           "DELETE FROM builds WHERE image_arn = ?",

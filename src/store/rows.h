@@ -81,7 +81,7 @@ struct TokenRow {
   std::string operation;  // "CreateMicrovmImage"; with account and token unique
   std::string token;
   std::string digest;    // of the request's content
-  std::string resource;  // microvm id, connector id, or version_resource()
+  std::string resource;  // microvm id, connector id, image ARN, or version_resource() for a later version of one
   std::string document;  // the answer
   WallTime created_at;
   WallTime expires_at;
