@@ -138,7 +138,12 @@ Answer<void> Images::Implementation::check_build_capacity(const std::string& acc
   if (builds_planned_ >= builds_max) {
     return refuse(
         ServiceErrorKind::kServiceQuotaExceeded,
-        fmt::format("The maximum number of concurrent builds ({}) has been reached for this account.", builds_max));
+        fmt::format(
+            "The maximum number of concurrent builds ({}) has been reached on this host. {} of all accounts are "
+            "waiting or under way. Whoever runs this Dormouse can raise it by --concurrent-builds, which is {}",
+            builds_max,
+            builds_planned_,
+            world.concurrent_builds));
   }
   return {};
 }

@@ -328,16 +328,23 @@ TEST_F(ImagesTest, DeletionThatFailsCanBeTriedAgain) {
 
 // ---- the queue, restarts, logs ----
 
-TEST_F(ImagesTest, TooManyBuildsAreRefused) {
+TEST_F(ImagesTest, TooManyBuildsOfAllAccountsAreRefused) {
   host.hold(FakeHost::Call::kBuild);
   for (int i = 0; i < 34; ++i) {
-    ASSERT_TRUE(fixture.images->create(
-        kAccount, "image-" + std::to_string(i), ControlFixture::specification(), std::nullopt, std::nullopt, "digest"));
+    ASSERT_TRUE(fixture.images->create(i % 2 == 0 ? kAccount : "111111111111",
+                                       "image-" + std::to_string(i),
+                                       ControlFixture::specification(),
+                                       std::nullopt,
+                                       std::nullopt,
+                                       "digest"));
   }
   const auto refused = create(ControlFixture::specification());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ServiceErrorKind::kServiceQuotaExceeded);
-  EXPECT_EQ(refused.error().message, "The maximum number of concurrent builds (34) has been reached for this account.");
+  EXPECT_EQ(
+      refused.error().message,
+      "The maximum number of concurrent builds (34) has been reached on this host. 34 of all accounts are waiting or "
+      "under way. Whoever runs this Dormouse can raise it by --concurrent-builds, which is 2");
   host.release(FakeHost::Call::kBuild);
 }
 
