@@ -75,6 +75,15 @@ TEST_F(GoldenTest, CreateMicrovmImageReplaysAClientToken) {
   const net::Response first = check("CreateMicrovmImage/token", create(body));
   const net::Response again = world.send(create(body));
   EXPECT_EQ(std::get<std::string>(again.body), std::get<std::string>(first.body));
+TEST_F(GoldenTest, ForeignArchitecturesAreRefusedWhereThatIsAsked) {
+  world.control.world->foreign_architecture = control::ForeignArchitecture::kRefuse;
+  const std::string foreign = R"(,"cpuConfigurations":[{"architecture":"ARM_64"}])";
+  check("CreateMicrovmImage/foreign_architecture", create(TestWorld::image_body("demo", foreign)));
+  world.create_image("demo", R"(,"cpuConfigurations":[{"architecture":"X86_64"}])");
+  check("UpdateMicrovmImage/foreign_architecture", update("demo", foreign));
+  check("ListManagedMicrovmImages/foreign_architecture_refused", get(std::string(kManaged) + "?maxResults=1"));
+}
+
   check("CreateMicrovmImage/token_conflict", create(TestWorld::image_body("other", R"(,"clientToken":"token-1")")));
 }
 

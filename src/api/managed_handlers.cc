@@ -28,7 +28,7 @@ struct ManagedImage {
   std::string version;  // a bare integer
 };
 
-json::object members_of(const ManagedImage& image) {
+json::object members_of(const ManagedImage& image, const std::vector<std::string_view>& accepted) {
   json::object members;
   members["imageArn"] = image.arn;
   members["imageVersion"] = image.version;
@@ -36,7 +36,7 @@ json::object members_of(const ManagedImage& image) {
   members["createdAt"] = aws::to_epoch_seconds(kCreated);
   members["updatedAt"] = aws::to_epoch_seconds(kCreated);
   json::array architectures;  // what CreateMicrovmImage takes
-  for (const std::string_view architecture : control::accepted_architectures()) {
+  for (const std::string_view architecture : accepted) {
     architectures.push_back(json::object{{"architecture", architecture}});
   }
   members["supportedCpuConfigurations"] = std::move(architectures);
@@ -69,7 +69,10 @@ Members answer(Backend& backend, const Call& call, const std::vector<ManagedImag
     return control::Answer<control::Page<ManagedImage>>(page_of(all, limit, after));
   };
   const auto keep = [](const ManagedImage&) { return true; };
-  return answer_page(backend, call, list, keep, members_of);
+  const auto members = [accepted = backend.images.accepted_architectures()](const ManagedImage& image) {
+    return members_of(image, accepted);
+  };
+  return answer_page(backend, call, list, keep, members);
 }
 
 }  // namespace

@@ -102,7 +102,12 @@ std::vector<std::string> managed_image_arns(const std::string& region) {
   return arns;
 }
 
-std::vector<std::string_view> accepted_architectures() { return {"ARM_64", "X86_64"}; }
+std::vector<std::string_view> accepted_architectures(ForeignArchitecture foreign) {
+  if (foreign == ForeignArchitecture::kRefuse) {
+    return {"X86_64"};  // the one that this program runs on
+  }
+  return {"ARM_64", "X86_64"};
+}
 
 std::vector<std::string> managed_image_versions() { return {std::string(kManagedVersion)}; }
 

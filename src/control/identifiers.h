@@ -39,8 +39,10 @@ std::string normalized_version(const std::string& version);
 std::vector<std::string> managed_image_arns(const std::string& region);
 // Bare integers, newest first, as listings show them.
 std::vector<std::string> managed_image_versions();
+// What becomes of an image for another architecture than the host's: it is built for the host's, or refused.
+enum class ForeignArchitecture { kBuild, kRefuse };
 // Architectures that an image may be asked for.
-std::vector<std::string_view> accepted_architectures();
+std::vector<std::string_view> accepted_architectures(ForeignArchitecture foreign);
 // Checks a base image and resolves its version to the echoed form: "1.0".
 Answer<std::string> resolve_base_version(const Caller& caller, const std::string& arn, const std::string* version);
 

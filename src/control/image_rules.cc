@@ -92,14 +92,17 @@ Answer<void> check_size(const ImageSpecification& specification) {
   return {};
 }
 
-Answer<void> check_architectures(const std::vector<std::string>& architectures) {
-  const std::vector<std::string_view> accepted = accepted_architectures();
+Answer<void> check_architectures(const std::vector<std::string>& architectures, ForeignArchitecture foreign) {
+  const std::vector<std::string_view> accepted = accepted_architectures(foreign);
   for (const std::string& architecture : architectures) {
     if (std::find(accepted.begin(), accepted.end(), architecture) == accepted.end()) {
+      constexpr const char* kRemedy =
+          " Whoever runs this Dormouse can have such images built for its host's: --foreign-architecture build";
       return refuse(ServiceErrorKind::kValidation,
-                    fmt::format("The architecture '{}' is not supported. Supported architectures are: [{}].",
+                    fmt::format("The architecture '{}' is not supported. Supported architectures are: [{}].{}",
                                 architecture,
-                                fmt::join(accepted, ", ")));
+                                fmt::join(accepted, ", "),
+                                foreign == ForeignArchitecture::kRefuse ? kRemedy : ""));
     }
   }
   return {};
@@ -112,7 +115,9 @@ host::Hook build_hook(const HookSetting& setting) {
 
 }  // namespace
 
-Answer<ImageSpecification> resolve_specification(const Caller& caller, const ImageSpecification& specification) {
+Answer<ImageSpecification> resolve_specification(const Caller& caller,
+                                                 const ImageSpecification& specification,
+                                                 ForeignArchitecture foreign) {
   ImageSpecification resolved = specification;
   const auto& version = specification.base_image_version;
   auto base = resolve_base_version(caller, specification.base_image_arn, version ? &*version : nullptr);
@@ -132,7 +137,7 @@ Answer<ImageSpecification> resolve_specification(const Caller& caller, const Ima
   }
   Answer<void> checked = check_size(resolved);
   if (checked && resolved.cpu_architectures) {
-    checked = check_architectures(*resolved.cpu_architectures);
+    checked = check_architectures(*resolved.cpu_architectures, foreign);
   }
   if (checked) {
     checked = check_connectors(caller, *resolved.egress_network_connectors, Direction::kEgress);

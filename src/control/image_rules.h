@@ -15,7 +15,9 @@
 namespace dormouse::control {
 
 // Checks what the constraint layer cannot (specification section 1.7) and puts the defaults of section 1.4 in.
-Answer<ImageSpecification> resolve_specification(const Caller& caller, const ImageSpecification& specification);
+Answer<ImageSpecification> resolve_specification(const Caller& caller,
+                                                 const ImageSpecification& specification,
+                                                 ForeignArchitecture foreign);
 
 // The size that a resolved specification asks for, in MiB: what quotas count.
 int memory_of(const ImageSpecification& specification);

@@ -63,7 +63,7 @@ Answer<Images::Created> Images::Implementation::update(const std::string& accoun
   if (!arn) {
     return tl::unexpected(arn.error());
   }
-  const auto resolved = resolve_specification(caller, specification);
+  const auto resolved = resolve_specification(caller, specification, world.foreign_architecture);
   if (!resolved) {
     return tl::unexpected(resolved.error());
   }

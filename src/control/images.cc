@@ -181,7 +181,7 @@ Answer<Images::Created> Images::Implementation::create(const std::string& accoun
                                                        const std::optional<Tags>& tags,
                                                        const Repeatable& repeatable) {
   const Caller caller{account, world.region};
-  const auto resolved = resolve_specification(caller, specification);
+  const auto resolved = resolve_specification(caller, specification, world.foreign_architecture);
   if (!resolved) {
     return tl::unexpected(resolved.error());
   }
@@ -522,6 +522,10 @@ std::size_t Images::Implementation::concurrent_builds(const std::string& account
   const std::lock_guard lock(mutex_);
   const auto planned = builds_planned_by_account_.find(account);
   return planned == builds_planned_by_account_.end() ? 0 : planned->second;
+}
+
+std::vector<std::string_view> Images::accepted_architectures() const {
+  return control::accepted_architectures(implementation_->world.foreign_architecture);
 }
 
 std::size_t Images::concurrent_builds(const std::string& account) const {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/records.h"
@@ -108,6 +109,9 @@ class Images {
   Answer<ImageVersion> launchable(const std::string& account,
                                   const std::string& identifier,
                                   const std::optional<std::string>& version) const;
+
+  // What `cpuConfigurations` may name.
+  std::vector<std::string_view> accepted_architectures() const;
 
   // Of this account, waiting or under way.
   std::size_t concurrent_builds(const std::string& account) const;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "control/identifiers.h"
 #include "control/quotas.h"
 #include "host/host.h"
 
@@ -68,6 +69,7 @@ class World {
   SuspendHookFailure suspend_hook_failure = SuspendHookFailure::kKeepRunning;
   host::Egress customer_egress = host::Egress::kNone;    // of VMs and builds with customer connectors alone
   std::chrono::milliseconds connector_settle_time{200};  // after which a connector is ACTIVE, or gone
+  ForeignArchitecture foreign_architecture = ForeignArchitecture::kBuild;
   bool image_names = false;  // images may be named by their bare names too, not by ARN alone
   AccountQuotas quotas{};
   logs::LogWriter* logs = nullptr;   // takes what VMs and builds print; none: that is not kept

@@ -326,6 +326,8 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   DM_TRY(accounts->start(), "the accounts");
   roles = std::make_unique<control::Roles>(*identities, *sessions, clock);
   connectors = std::make_unique<control::NetworkConnectors>(*world);
+  world->foreign_architecture = options.foreign_architecture == "refuse" ? control::ForeignArchitecture::kRefuse
+                                                                         : control::ForeignArchitecture::kBuild;
   DM_TRY(open_disk(options), "");
   images = std::make_unique<control::Images>(*world);
   microvms = std::make_unique<control::Microvms>(*world, *images);

@@ -131,6 +131,13 @@ void declare_policies(CLI::App& app, Options& options) {
   app.add_option("--run-hook-payload-max", options.run_hook_payload_max, "Bytes of a runHookPayload")
       ->check(CLI::Range(4096, 65'536))
       ->capture_default_str();
+  app.add_option(
+         "--foreign-architecture",
+         options.foreign_architecture,
+         "What becomes of an image that asks for another architecture than this host's: build (for this host's, "
+         "which its build says) or refuse")
+      ->check(CLI::IsMember({"build", "refuse"}))
+      ->capture_default_str();
   app.add_flag("--image-names", options.image_names, "Take the bare names of images wherever their ARNs are asked for");
   app.add_option("--quotas",
                  options.quotas,

@@ -41,6 +41,7 @@ struct Options {
   std::string suspend_hook_failure = "keep-running";
   int run_hook_payload_max = 4096;
   bool image_names = false;
+  std::string foreign_architecture = "build";
   unsigned log_mebibytes = 1024;       // of what VMs and builds print, in all
   unsigned log_stream_mebibytes = 64;  // of one stream
   unsigned checkpoint_days = 0;        // 0: they stay until they are deleted
