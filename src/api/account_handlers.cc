@@ -86,12 +86,6 @@ Members description(Backend& backend, const control::Account& account) {
   return members;
 }
 
-bool is_operation(std::string_view name) {
-  const auto named = [name](const Operation* operation) { return operation->name == name; };
-  return std::any_of(all_operations().begin(), all_operations().end(), named) ||
-         std::any_of(query_operations().begin(), query_operations().end(), named);
-}
-
 }  // namespace
 
 control::Answer<void> require_administrator(const Call& call) {
@@ -154,9 +148,8 @@ Members set_account_quotas(Backend& backend, const Call& call) {
     for (const json::value& quota : quotas->as_array()) {
       const std::string name = required_text(quota.as_object(), "name");
       const json::value* value = quota.as_object().if_contains("allowed");
-      if (name.starts_with("rate:") && !is_operation(std::string_view(name).substr(5))) {
-        return refuse(ServiceErrorKind::kValidation,
-                      fmt::format("'{}': there is no operation of that name; an example is rate:RunMicrovm", name));
+      if (const auto reason = why_no_operation(name)) {
+        return refuse(ServiceErrorKind::kValidation, *reason);
       }
       settings[name] = value == nullptr ? std::nullopt : std::optional(value->to_number<std::uint64_t>());
     }

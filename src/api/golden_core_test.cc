@@ -139,7 +139,7 @@ TEST_F(GoldenTest, NetworkConnectorRefusals) {
 // --- quotas and rates ---
 
 TEST(GoldenQuotasTest, RefusalsOfTheServicesNumbers) {
-  control::Quotas quotas = control::aws_quotas();
+  control::Quotas quotas = control::aws_quotas("us-east-1");
   quotas.memory_mib = 2048;
   quotas.images = 1;
   TestWorld world(quotas);

@@ -2,11 +2,13 @@
 
 #include "api/operations.h"
 
+#include <algorithm>
 #include <initializer_list>
 
 #include <fmt/format.h>
 
 #include "api/uri.h"
+#include "control/quotas.h"
 
 namespace dormouse::api {
 namespace {
@@ -50,6 +52,17 @@ const std::vector<const Operation*>& all_operations() {
 const std::vector<const Operation*>& query_operations() {
   static const std::vector<const Operation*> operations = pointers_to({identity_operations()});
   return operations;
+}
+
+std::optional<std::string> why_no_operation(std::string_view quota) {
+  const auto operation = control::operation_of_quota(quota);
+  const auto is_named = [&](const Operation& each) { return each.name == *operation; };
+  const auto points_to_it = [&](const Operation* each) { return is_named(*each); };
+  if (!operation || std::ranges::any_of(all_operations(), points_to_it) ||
+      std::ranges::any_of(query_operations(), points_to_it) || std::ranges::any_of(log_operations(), is_named)) {
+    return std::nullopt;
+  }
+  return fmt::format("'{}': there is no operation of that name; an example is rate:RunMicrovm", quota);
 }
 
 tl::expected<Route, Refusal> route(std::string_view method, std::string_view raw_path) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ const std::vector<const Operation*>& all_operations();
 
 // Those of the query protocol, which have no path of their own: they are named by the form's Action.
 const std::vector<const Operation*>& query_operations();
+
+// Why a quota of this name has no meaning: it is the rate of an operation that is not there. Nothing: it has one.
+std::optional<std::string> why_no_operation(std::string_view quota);
 
 struct Route {
   const Operation* operation = nullptr;

@@ -92,24 +92,43 @@ Status remove(const std::string& id, const Invocation& invocation) {
   return {};
 }
 
-// "images=5", "images=none", "images=default".
+// "images=5", "images=none", "images=default"; "rate:RunMicrovm=5/10" is two quotas, the rate and its burst.
+Status add_quota(const std::string& text, json::array& quotas, json::array& reset) {
+  constexpr std::string_view kRate = "rate:";
+  const auto equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  const bool rate = name.starts_with(kRate);
+  const std::string burst_name = rate ? "burst:" + name.substr(kRate.size()) : "";
+  std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
+  std::uint64_t number = 0;
+  if (const auto slash = value.find('/'); rate && slash != std::string::npos) {
+    if (!CLI::detail::lexical_cast(value.substr(slash + 1), number)) {
+      value.clear();
+    }
+    quotas.push_back(json::object{{"name", burst_name}, {"allowed", number}});
+    value = value.substr(0, slash);
+  } else if (rate) {
+    reset.push_back(json::value(burst_name));
+  }
+  if (value == "default") {
+    reset.push_back(json::value(name));
+  } else if (value == "none") {
+    quotas.push_back(json::object{{"name", name}});
+  } else if (!value.empty() && CLI::detail::lexical_cast(value, number)) {
+    quotas.push_back(json::object{{"name", name}, {"allowed", number}});
+  } else {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("'{}' is not QUOTA=NUMBER, QUOTA=none, QUOTA=default or rate:OPERATION=RATE/BURST; an "
+                            "example is images=5",
+                            text));
+  }
+  return {};
+}
+
 Status set_quotas(const std::string& id, const std::vector<std::string>& given, const Invocation& invocation) {
   json::array quotas, reset;
   for (const std::string& text : given) {
-    const auto equals = text.find('=');
-    const std::string name = text.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
-    std::uint64_t number = 0;
-    if (value == "default") {
-      reset.push_back(json::value(name));
-    } else if (value == "none") {
-      quotas.push_back(json::object{{"name", name}});
-    } else if (!value.empty() && CLI::detail::lexical_cast(value, number)) {
-      quotas.push_back(json::object{{"name", name}, {"allowed", number}});
-    } else {
-      return fail(ErrorKind::kInvalidArgument,
-                  fmt::format("'{}' is not QUOTA=NUMBER, QUOTA=none or QUOTA=default; an example is images=5", text));
-    }
+    DM_TRY(add_quota(text, quotas, reset), "");
   }
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
@@ -133,7 +152,7 @@ void add_create(CLI::App& account, Invocation& invocation) {
   });
 }
 
-void add_quota(CLI::App& account, Invocation& invocation) {
+void add_quota_commands(CLI::App& account, Invocation& invocation) {
   CLI::App* const quota = account.add_subcommand("quota", "what an account may have and do");
   quota->require_subcommand(1);
   CLI::App* const command = quota->add_subcommand("set", "bound an account in place of the defaults");
@@ -141,15 +160,17 @@ void add_quota(CLI::App& account, Invocation& invocation) {
   const auto settings = std::make_shared<std::vector<std::string>>();
   command->add_option("ACCOUNT", *id, "12 digits")->required();
   command
-      ->add_option("QUOTA=VALUE",
-                   *settings,
-                   "memory-mib, images, versions-per-image, concurrent-builds or rate:OPERATION (calls a second); the "
-                   "value is a number, none (the host is the bound) or default")
+      ->add_option(
+          "QUOTA=VALUE",
+          *settings,
+          "memory-mib, images, versions-per-image, concurrent-builds, connections-per-vcpu and requests-per-vcpu "
+          "(of a MicroVM's endpoint; requests a second) or rate:OPERATION (calls a second; with /N behind it, N "
+          "at once); the value is a number, none (the host is the bound) or default")
       ->required();
   command->footer(
       "Examples:\n"
       "  dormouse account quota set 111111111111 images=5 memory-mib=8192\n"
-      "  dormouse account quota set 111111111111 rate:RunMicrovm=2 images=default");
+      "  dormouse account quota set 111111111111 rate:RunMicrovm=2/10 images=default");
   command->callback([id, settings, &invocation] {
     invocation.action = [id, settings, &invocation] { return set_quotas(*id, *settings, invocation); };
   });
@@ -191,7 +212,7 @@ void add_account_commands(CLI::App& program, Invocation& invocation) {
               "delete an account that has nothing any more, with its keys",
               "Example:\n  dormouse account delete 111111111111",
               remove);
-  add_quota(*account, invocation);
+  add_quota_commands(*account, invocation);
   add_account_key(*account, invocation);
 }
 

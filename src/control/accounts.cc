@@ -303,14 +303,8 @@ Answer<Account> Accounts::set_quotas(const std::string& account,
     return found;
   }
   for (const auto& [name, value] : settings) {
-    if (!is_quota(name)) {
-      return refuse(ServiceErrorKind::kValidation,
-                    fmt::format("'{}' is no quota: there are memory-mib, images, versions-per-image, concurrent-builds "
-                                "and rate:OPERATION",
-                                name));
-    }
-    if (value == 0U && name.starts_with("rate:")) {
-      return refuse(ServiceErrorKind::kValidation, fmt::format("{}=0: a rate is 1 a second at least", name));
+    if (const auto reason = why_no_setting(name, value)) {
+      return refuse(ServiceErrorKind::kValidation, *reason);
     }
     found->quotas.insert_or_assign(name, value);
   }

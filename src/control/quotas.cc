@@ -3,18 +3,60 @@
 #include "control/quotas.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <charconv>
 
 #include <fmt/core.h>
 
 namespace dormouse::control {
 
-Quotas aws_quotas() {
+namespace {
+
+constexpr std::string_view kRatePrefix = "rate:";
+constexpr std::string_view kBurstPrefix = "burst:";
+constexpr std::array<std::string_view, 4> kLargeRegions = {"us-east-1", "us-east-2", "us-west-2", "ap-northeast-1"};
+
+// The quotas that are a number, by name.
+template <typename Function>
+void each_number(Function function) {
+  function("memory-mib", &Quotas::memory_mib);
+  function("images", &Quotas::images);
+  function("versions-per-image", &Quotas::versions_per_image);
+  function("concurrent-builds", &Quotas::concurrent_builds);
+  function("connections-per-vcpu", &Quotas::connections_per_vcpu);
+  function("requests-per-vcpu", &Quotas::requests_per_vcpu);
+}
+
+std::string named(std::string_view prefix, std::string_view operation) { return std::string(prefix).append(operation); }
+
+// The rate of an operation when `settings` are put in the place of `standard`.
+std::optional<Rate> with_settings(std::optional<Rate> standard,
+                                  const QuotaSettings& settings,
+                                  std::string_view operation) {
+  if (const auto rate = settings.find(named(kRatePrefix, operation)); rate != settings.end()) {
+    if (!rate->second) {
+      return std::nullopt;
+    }
+    standard = Rate{static_cast<double>(*rate->second), static_cast<double>(*rate->second)};
+  }
+  const auto burst = settings.find(named(kBurstPrefix, operation));
+  if (standard && burst != settings.end() && burst->second) {
+    standard->burst = static_cast<double>(*burst->second);
+  }
+  return standard;
+}
+
+}  // namespace
+
+Quotas aws_quotas(std::string_view region) {
+  const bool large = std::find(kLargeRegions.begin(), kLargeRegions.end(), region) != kLargeRegions.end();
   Quotas quotas;
-  quotas.memory_mib = 400 * 1024;
+  quotas.memory_mib = (large ? 1024 : 400) * 1024;
   quotas.images = 100;
   quotas.versions_per_image = 50;
-  quotas.concurrent_builds = 5;
+  quotas.concurrent_builds = large ? 10 : 5;
+  quotas.connections_per_vcpu = 8;
+  quotas.requests_per_vcpu = 10;
   quotas.rates = {
       {"RunMicrovm", {5, 5}},
       {"ResumeMicrovm", {5, 5}},
@@ -27,32 +69,74 @@ Quotas aws_quotas() {
   return quotas;
 }
 
-namespace {
-
-constexpr std::string_view kRatePrefix = "rate:";
-
-// The quotas that are a number, by name.
-template <typename Function>
-void each_number(Function function) {
-  function("memory-mib", &Quotas::memory_mib);
-  function("images", &Quotas::images);
-  function("versions-per-image", &Quotas::versions_per_image);
-  function("concurrent-builds", &Quotas::concurrent_builds);
+std::optional<std::string_view> operation_of_quota(std::string_view name) {
+  for (const std::string_view prefix : {kRatePrefix, kBurstPrefix}) {
+    if (name.starts_with(prefix)) {
+      return name.substr(prefix.size());
+    }
+  }
+  return std::nullopt;
 }
 
-}  // namespace
+std::optional<std::string> why_no_setting(std::string_view name, std::optional<std::uint64_t> value) {
+  const auto operation = operation_of_quota(name);
+  bool known = operation && !operation->empty();
+  std::string names;
+  each_number([&](std::string_view each, auto /*member*/) {
+    known = known || name == each;
+    names.append(each).append(", ");
+  });
+  if (!known) {
+    return fmt::format("'{}' is no quota: there are {}rate:OPERATION and burst:OPERATION", name, names);
+  }
+  if (value == 0U && (operation || name == "requests-per-vcpu")) {
+    return fmt::format("{}=0: {} is 1 at least", name, name.starts_with(kBurstPrefix) ? "a burst" : "a rate a second");
+  }
+  return std::nullopt;
+}
 
-bool is_quota(std::string_view name) {
-  bool known = name.size() > kRatePrefix.size() && name.starts_with(kRatePrefix);
-  each_number([&](std::string_view each, auto /*member*/) { known = known || name == each; });
-  return known;
+Result<QuotaSettings> parse_quota(const std::string& text) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  const std::string name = text.substr(0, equals);
+  const std::string value = text.substr(std::min(equals + 1, text.size()));
+  const bool rate = name.starts_with(kRatePrefix);
+  const std::size_t slash = rate ? std::min(value.find('/'), value.size()) : value.size();
+  const auto number = [](std::string_view digits) -> std::optional<std::uint64_t> {
+    std::uint64_t parsed = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), parsed);
+    return error == std::errc() && end == digits.data() + digits.size() ? std::optional(parsed) : std::nullopt;
+  };
+  QuotaSettings settings;
+  settings[name] = number(value.substr(0, slash));
+  bool numbers = settings[name] || value == "none";
+  if (slash < value.size()) {
+    const auto burst = number(value.substr(slash + 1));
+    numbers = numbers && burst;
+    settings[named(kBurstPrefix, name.substr(kRatePrefix.size()))] = burst;
+  }
+  if (!numbers) {
+    return fail(
+        ErrorKind::kInvalidArgument,
+        fmt::format("'{}' is not NAME=NUMBER, NAME=none or rate:OPERATION=RATE/BURST; examples are images=5 and "
+                    "rate:RunMicrovm=5/10",
+                    text));
+  }
+  for (const auto& [each, set] : settings) {
+    if (const auto reason = why_no_setting(each, set)) {
+      return fail(ErrorKind::kInvalidArgument, *reason);
+    }
+  }
+  return settings;
 }
 
 QuotaSettings settings_of(const Quotas& quotas) {
   QuotaSettings settings;
   each_number([&](std::string_view name, auto member) { settings.emplace(name, quotas.*member); });
   for (const auto& [operation, rate] : quotas.rates) {
-    settings.emplace(std::string(kRatePrefix) + operation, static_cast<std::uint64_t>(rate.per_second));
+    settings.emplace(named(kRatePrefix, operation), static_cast<std::uint64_t>(rate.per_second));
+    if (rate.burst != rate.per_second) {
+      settings.emplace(named(kBurstPrefix, operation), static_cast<std::uint64_t>(rate.burst));
+    }
   }
   return settings;
 }
@@ -64,15 +148,17 @@ Quotas with_settings(Quotas quotas, const QuotaSettings& settings) {
     }
   });
   for (const auto& [name, value] : settings) {
-    if (!name.starts_with(kRatePrefix)) {
+    const auto operation = operation_of_quota(name);
+    if (!operation) {
       continue;
     }
-    const std::string operation = name.substr(kRatePrefix.size());
-    if (value) {
-      const auto rate = static_cast<double>(*value);
-      quotas.rates.insert_or_assign(operation, Rate{rate, rate});
-    } else {
-      quotas.rates.erase(operation);
+    const auto standard = quotas.rates.find(*operation);
+    const bool limited = standard != quotas.rates.end();
+    if (const auto rate =
+            with_settings(limited ? std::optional(standard->second) : std::nullopt, settings, *operation)) {
+      quotas.rates.insert_or_assign(std::string(*operation), *rate);
+    } else if (limited) {
+      quotas.rates.erase(standard);
     }
   }
   return quotas;
@@ -86,15 +172,31 @@ Quotas AccountQuotas::of(const std::string& account) const {
 
 std::optional<Rate> AccountQuotas::rate(const std::string& account, std::string_view operation) const {
   const std::lock_guard lock(mutex_);
-  if (const auto found = settings_.find(account); found != settings_.end()) {
-    const auto set = found->second.find(std::string(kRatePrefix).append(operation));
-    if (set != found->second.end()) {
-      const auto rate = static_cast<double>(set->second.value_or(0));
-      return set->second ? std::optional(Rate{rate, rate}) : std::nullopt;
+  const auto found = defaults_.rates.find(operation);
+  const auto standard = found == defaults_.rates.end() ? std::nullopt : std::optional(found->second);
+  const auto settings = settings_.find(account);
+  return settings == settings_.end() ? standard : with_settings(standard, settings->second, operation);
+}
+
+EndpointLimits AccountQuotas::endpoint_limits(const std::string& account, unsigned vcpus) const {
+  const std::lock_guard lock(mutex_);
+  const auto settings = settings_.find(account);
+  const auto in_force = [&](std::string_view name, std::optional<std::size_t> standard) {
+    if (settings != settings_.end()) {
+      const auto set = settings->second.find(name);
+      return set == settings->second.end() ? standard : set->second;
     }
+    return standard;
+  };
+  EndpointLimits limits;
+  if (const auto connections = in_force("connections-per-vcpu", defaults_.connections_per_vcpu)) {
+    limits.connections = *connections * vcpus;
   }
-  const auto standard = defaults_.rates.find(operation);
-  return standard == defaults_.rates.end() ? std::nullopt : std::optional(standard->second);
+  if (const auto requests = in_force("requests-per-vcpu", defaults_.requests_per_vcpu)) {
+    const double a_second = static_cast<double>(*requests) * vcpus;
+    limits.requests = Rate{a_second, a_second};
+  }
+  return limits;
 }
 
 void AccountQuotas::set_defaults(Quotas quotas) {
@@ -121,19 +223,8 @@ std::optional<int> RateLimiter::take(const std::string& account, std::string_vie
   if (!rate) {
     return std::nullopt;
   }
-  const auto& [per_second, burst] = *rate;
-  const SteadyTime now = clock_.steady();
   const std::lock_guard lock(mutex_);
-  const auto [found, fresh] = buckets_.try_emplace({account, std::string(operation)}, Bucket{burst, now});
-  Bucket& bucket = found->second;
-  const double passed = std::chrono::duration<double>(now - bucket.filled_at).count();
-  bucket.tokens = std::min(burst, bucket.tokens + passed * per_second);
-  bucket.filled_at = now;
-  if (bucket.tokens >= 1) {
-    bucket.tokens -= 1;
-    return std::nullopt;
-  }
-  return std::max(1, static_cast<int>(std::ceil((1 - bucket.tokens) / per_second)));
+  return buckets_[{account, std::string(operation)}].take(*rate, clock_.steady());
 }
 
 }  // namespace dormouse::control

@@ -210,21 +210,100 @@ TEST(AccountQuotasTest, RatesAreSetByOperation) {
 }
 
 TEST(AccountQuotasTest, QuotasAreKnownByTheirNames) {
-  for (const auto& [name, value] : settings_of(aws_quotas())) {
-    EXPECT_TRUE(is_quota(name)) << name;
+  Quotas quotas = aws_quotas("eu-west-1");
+  quotas.rates["GetMicrovm"] = {5, 20};
+  for (const auto& [name, value] : settings_of(quotas)) {
+    EXPECT_FALSE(why_no_setting(name, value)) << name;
     EXPECT_TRUE(value) << name;
   }
-  EXPECT_EQ(settings_of(with_settings(Quotas(), settings_of(aws_quotas()))), settings_of(aws_quotas()));
-  EXPECT_FALSE(is_quota("image"));
-  EXPECT_FALSE(is_quota("rate:"));
+  EXPECT_EQ(settings_of(quotas).at("burst:GetMicrovm"), 20U);
+  EXPECT_EQ(settings_of(with_settings(Quotas(), settings_of(quotas))), settings_of(quotas));
+  EXPECT_EQ(why_no_setting("image", 1),
+            "'image' is no quota: there are memory-mib, images, versions-per-image, concurrent-builds, "
+            "connections-per-vcpu, requests-per-vcpu, rate:OPERATION and burst:OPERATION");
+  EXPECT_TRUE(why_no_setting("rate:", 1));
+  EXPECT_EQ(why_no_setting("rate:Run", 0), "rate:Run=0: a rate a second is 1 at least");
+  EXPECT_EQ(why_no_setting("burst:Run", 0), "burst:Run=0: a burst is 1 at least");
+  EXPECT_TRUE(why_no_setting("requests-per-vcpu", 0));
+  EXPECT_FALSE(why_no_setting("images", 0)) << "none at all";
+  EXPECT_FALSE(why_no_setting("rate:Run", std::nullopt));
+}
+
+TEST(AccountQuotasTest, QuotasAreReadAsTheyAreWritten) {
+  using Settings = QuotaSettings;
+  EXPECT_EQ(parse_quota("images=5").value(), (Settings{{"images", 5}}));
+  EXPECT_EQ(parse_quota("images=none").value(), (Settings{{"images", std::nullopt}}));
+  EXPECT_EQ(parse_quota("rate:Run=5").value(), (Settings{{"rate:Run", 5}}));
+  EXPECT_EQ(parse_quota("rate:Run=5/10").value(), (Settings{{"rate:Run", 5}, {"burst:Run", 10}}));
+  for (const char* const text : {"images",
+                                 "images=",
+                                 "=5",
+                                 "images=5x",
+                                 "images=-1",
+                                 "images=5/6",
+                                 "rate:Run=5/",
+                                 "rate:Run=/5",
+                                 "rate:Run=5/none",
+                                 "rate:Run=0",
+                                 "rate:Run=5/0",
+                                 "image=5",
+                                 ""}) {
+    EXPECT_FALSE(parse_quota(text)) << text;
+  }
+  EXPECT_EQ(parse_quota("images=many").error().message(),
+            "'images=many' is not NAME=NUMBER, NAME=none or rate:OPERATION=RATE/BURST; examples are images=5 and "
+            "rate:RunMicrovm=5/10");
+}
+
+TEST(AccountQuotasTest, BurstsAreSetBesideRates) {
+  AccountQuotas quotas;
+  quotas.set_defaults(rates({{"Run", {5, 5}}}));
+  quotas.set("a", {{"rate:Run", 2}, {"burst:Run", 10}});
+  quotas.set("b", {{"burst:Run", 20}, {"burst:Get", 3}});
+  const auto expect = [&](const char* account, double per_second, double burst) {
+    const auto rate = quotas.rate(account, "Run");
+    ASSERT_TRUE(rate) << account;
+    EXPECT_EQ(rate->per_second, per_second) << account;
+    EXPECT_EQ(rate->burst, burst) << account;
+    EXPECT_EQ(quotas.of(account).rates.at("Run").per_second, per_second) << account;
+    EXPECT_EQ(quotas.of(account).rates.at("Run").burst, burst) << account;
+  };
+  expect("a", 2, 10);
+  expect("b", 5, 20);
+  EXPECT_FALSE(quotas.rate("b", "Get")) << "without a rate there is nothing to burst";
+  EXPECT_FALSE(quotas.of("b").rates.contains("Get"));
+}
+
+TEST(AccountQuotasTest, EndpointsAreLimitedByTheProcessorsOfTheirVms) {
+  AccountQuotas quotas;
+  EXPECT_FALSE(quotas.endpoint_limits("a", 4).connections);
+  EXPECT_FALSE(quotas.endpoint_limits("a", 4).requests);
+  quotas.set_defaults(aws_quotas("us-east-1"));
+  for (const auto& [vcpus, connections] : {std::pair{1U, 8U}, {2U, 16U}, {4U, 32U}, {8U, 64U}, {16U, 128U}}) {
+    EXPECT_EQ(quotas.endpoint_limits("a", vcpus).connections, connections) << vcpus;
+  }
+  EXPECT_EQ(quotas.endpoint_limits("a", 4).requests->per_second, 40);
+  EXPECT_EQ(quotas.endpoint_limits("a", 16).requests->burst, 160);
+  quotas.set("a", {{"connections-per-vcpu", 1}, {"requests-per-vcpu", std::nullopt}});
+  EXPECT_EQ(quotas.endpoint_limits("a", 4).connections, 4U);
+  EXPECT_FALSE(quotas.endpoint_limits("a", 4).requests);
+}
+
+TEST(AccountQuotasTest, ServicesNumbersAreLargerInFourOfItsRegions) {
+  for (const char* const region : {"us-east-1", "us-east-2", "us-west-2", "ap-northeast-1"}) {
+    EXPECT_EQ(aws_quotas(region).memory_mib, 1024U * 1024U) << region;
+    EXPECT_EQ(aws_quotas(region).concurrent_builds, 10U) << region;
+  }
+  EXPECT_EQ(aws_quotas("eu-west-1").memory_mib, 400U * 1024U);
+  EXPECT_EQ(aws_quotas("eu-west-1").concurrent_builds, 5U);
 }
 
 TEST(AccountQuotasTest, NothingIsLimitedUnlessAsked) {
   const Quotas quotas;
   EXPECT_FALSE(quotas.memory_mib || quotas.images || quotas.versions_per_image || quotas.concurrent_builds);
   EXPECT_TRUE(quotas.rates.empty());
-  EXPECT_EQ(aws_quotas().rates.at("SuspendMicrovm").burst, 2);
-  EXPECT_EQ(aws_quotas().memory_mib, 409'600U);
+  EXPECT_FALSE(quotas.connections_per_vcpu || quotas.requests_per_vcpu);
+  EXPECT_EQ(aws_quotas("us-east-1").rates.at("SuspendMicrovm").burst, 2);
 }
 
 }  // namespace

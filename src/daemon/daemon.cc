@@ -16,6 +16,7 @@
 
 #include "api/api.h"
 #include "api/metrics_page.h"
+#include "api/operations.h"
 #include "artifacts/artifact_fetcher.h"
 #include "artifacts/object_store.h"
 #include "artifacts/s3_handler.h"
@@ -115,6 +116,21 @@ Result<host::LocalHostOptions> host_options(const Options& options) {
   policy.allowed = options.egress_allowed;
   DM_ASSIGN(result.egress_policy, network::AddressPolicy::create(policy), "--egress-denied, --egress-allowed");
   return result;
+}
+
+// What every account may have unless something else is set for it.
+Result<control::Quotas> default_quotas(const Options& options) {
+  control::Quotas quotas = options.quotas == "aws" ? control::aws_quotas(options.region) : control::Quotas();
+  for (const std::string& text : options.quota) {
+    DM_ASSIGN(const control::QuotaSettings settings, control::parse_quota(text), "");
+    for (const auto& [name, value] : settings) {
+      if (const auto reason = api::why_no_operation(name)) {
+        return fail(ErrorKind::kInvalidArgument, *reason);
+      }
+    }
+    quotas = control::with_settings(std::move(quotas), settings);
+  }
+  return quotas;
 }
 
 Result<std::optional<artifacts::ForeignS3>> foreign_s3(const Options& options) {
@@ -310,12 +326,13 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   world->suspend_hook_failure = options.suspend_hook_failure == "terminate" ? control::SuspendHookFailure::kTerminate
                                                                             : control::SuspendHookFailure::kKeepRunning;
   world->customer_egress = options.customer_egress == "internet" ? host::Egress::kInternet : host::Egress::kNone;
+  world->foreign_architecture = options.foreign_architecture == "refuse" ? control::ForeignArchitecture::kRefuse
+                                                                         : control::ForeignArchitecture::kBuild;
   world->image_names = options.image_names;
   DM_ASSIGN(const os::MemoryFacts memory, os::read_memory_facts(), "");
   DM_ASSIGN(world->memory_budget_bytes, parse_budget("memory", options.memory_budget, memory.total_bytes), "");
-  if (options.quotas == "aws") {
-    world->quotas.set_defaults(control::aws_quotas());
-  }
+  DM_ASSIGN(control::Quotas quotas, default_quotas(options), "--quota");
+  world->quotas.set_defaults(std::move(quotas));
   accounts = std::make_unique<control::Accounts>(
       control::Accounts::Parts{*identities,
                                world->quotas,
@@ -326,8 +343,6 @@ Status Daemon::Parts::open_control(const Options& options, const os::Context& co
   DM_TRY(accounts->start(), "the accounts");
   roles = std::make_unique<control::Roles>(*identities, *sessions, clock);
   connectors = std::make_unique<control::NetworkConnectors>(*world);
-  world->foreign_architecture = options.foreign_architecture == "refuse" ? control::ForeignArchitecture::kRefuse
-                                                                         : control::ForeignArchitecture::kBuild;
   DM_TRY(open_disk(options), "");
   images = std::make_unique<control::Images>(*world);
   microvms = std::make_unique<control::Microvms>(*world, *images);
@@ -372,7 +387,7 @@ Status Daemon::Parts::listen(const Options& options) {
   endpoint_options.listen_plain = options.endpoint_http;
   endpoint_options.telemetry = telemetry.get();
   DM_ASSIGN(proxy::ServerCertificate certificate, endpoint_certificate(options, clock), "");
-  backend = std::make_unique<proxy::MicrovmsBackend>(*microvms);
+  backend = std::make_unique<proxy::MicrovmsBackend>(*microvms, world->quotas);
   endpoint_server = std::make_unique<proxy::EndpointServer>(
       std::move(endpoint_options), std::move(certificate), *backend, *keyring, clock);
   DM_TRY(endpoint_server->start(), "--endpoint");

@@ -144,6 +144,11 @@ void declare_policies(CLI::App& app, Options& options) {
                  "What each account may have and do: none (the host is the bound) or aws (the service's numbers)")
       ->check(CLI::IsMember({"none", "aws"}))
       ->capture_default_str();
+  app.add_option(
+      "--quota",
+      options.quota,
+      "One quota of each account over --quotas, may be repeated: NAME=NUMBER or NAME=none, with the names of "
+      "`dormouse account quota set`, e.g. images=20, rate:RunMicrovm=5/10 (a second/at once)");
   app.add_option("--customer-egress",
                  options.customer_egress,
                  "Where guests with customer network connectors alone may connect to: none or internet")

@@ -37,11 +37,12 @@ struct Options {
   int build_timeout_seconds = 3600;
   int drain_timeout_seconds = 5;
   std::string quotas = "none";
+  std::vector<std::string> quota;  // NAME=VALUE, over `quotas`
   std::string customer_egress = "none";
   std::string suspend_hook_failure = "keep-running";
   int run_hook_payload_max = 4096;
-  bool image_names = false;
   std::string foreign_architecture = "build";
+  bool image_names = false;
   unsigned log_mebibytes = 1024;       // of what VMs and builds print, in all
   unsigned log_stream_mebibytes = 64;  // of one stream
   unsigned checkpoint_days = 0;        // 0: they stay until they are deleted

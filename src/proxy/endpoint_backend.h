@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "control/microvms.h"
+#include "control/quotas.h"
 #include "os/context.h"
 
 namespace dormouse::proxy {
@@ -22,7 +23,8 @@ class EndpointBackend {
   struct Target {
     std::string microvm_id;
     std::string account;
-    std::string image{};  // its name
+    std::string image{};               // its name
+    control::EndpointLimits limits{};  // as they are now
   };
 
   virtual ~EndpointBackend() = default;

@@ -20,7 +20,8 @@ inline constexpr std::uint16_t kDefaultPort = 8080;
 // An answer that the endpoint gives in the application's place. An empty text is an empty body.
 struct Refusal {
   unsigned status = 502;
-  std::string_view text;  // static
+  std::string_view text;        // static
+  int retry_after_seconds = 0;  // 0: not said
 };
 inline constexpr Refusal kMissingAuthentication{403, "Request missing authentication"};
 inline constexpr Refusal kAuthenticationFailed{403, "Token authentication failed"};
@@ -28,6 +29,7 @@ inline constexpr Refusal kPortDenied{403, "Access to port denied"};
 inline constexpr Refusal kInvalidPort{400, "Invalid port"};
 inline constexpr Refusal kBadRequest{400, "Bad request"};
 inline constexpr Refusal kTooManyRequests{429, "Too many requests"};
+inline constexpr Refusal kTooManyConnections{429, "Too many connections"};
 inline constexpr Refusal kBadGateway{502, ""};
 
 using Fields = boost::beast::http::fields;

@@ -102,7 +102,16 @@ class EndpointServer::Implementation {
         mailbox_(std::make_shared<Mailbox>(io_.context())),
         tasks_(io_.context().get_executor()),
         pause_(io_.context()),
-        context_{options_, backend, keyring, clock, lookups_, dials_, {}, mailbox_, tasks_, {}} {}
+        context_{options_,
+                 backend,
+                 keyring,
+                 clock,
+                 lookups_,
+                 dials_,
+                 {},
+                 mailbox_,
+                 tasks_,
+                 VmTraffic(options_.requests_per_vm_max)} {}
 
   ~Implementation() { stop(); }
 

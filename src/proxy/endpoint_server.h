@@ -36,7 +36,7 @@ class EndpointServer {
     std::vector<std::string> listen_plain;                               // without TLS, for use behind a TLS terminator
     std::size_t header_bytes_max = 64 * 1024;                            // of a request and of an answer
     std::size_t connections_max = 10'000;                                // of clients; more are closed at once
-    std::size_t requests_per_vm_max = 1'000;                             // under way at once; more are answered 429
+    std::size_t requests_per_vm_max = 1'000;                             // under way at once, whatever its quotas
     std::size_t dial_threads_max = 16;
     std::chrono::milliseconds header_timeout{75'000};   // from the connection or the last answer to a whole header
     std::chrono::milliseconds acquire_timeout{60'000};  // that a request waits for its VM to run

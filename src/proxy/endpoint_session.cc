@@ -49,12 +49,16 @@ boost::core::string_view to_boost(std::string_view text) { return {text.data(), 
 }  // namespace
 
 EndpointSession::EndpointSession(ClientStream stream, SessionContext& context)
-    : context_(context), client_(std::move(stream)), watchdog_(client_.get_executor(), [this] { abort(); }) {
+    : context_(context),
+      traffic_(context.traffic),
+      client_(std::move(stream)),
+      watchdog_(client_.get_executor(), [this] { abort(); }) {
   ErrorCode ignored;
   client_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
 }
 
 asio::awaitable<void> EndpointSession::run(std::shared_ptr<EndpointSession> self) {
+  const ScopeExit leave([&traffic = self->traffic_] { traffic.end(); });
   self->watchdog_.expire_after(self->context_.options.header_timeout);
   bool going_on = co_await self->handshake();
   if (!going_on) {
@@ -131,16 +135,16 @@ asio::awaitable<bool> EndpointSession::serve_one() {
     const Refusal refusal = admitted.error();
     co_return co_await refuse(refusal);
   }
-  std::size_t& under_way = context_.requests_of_vm[request_.target.microvm_id];
-  if (under_way >= context_.options.requests_per_vm_max) {
-    co_return co_await refuse(kTooManyRequests);
+  const auto too_much =
+      traffic_.begin_request(request_.target.microvm_id, request_.target.limits, context_.clock.steady());
+  if (too_much) {
+    const bool connections = too_much->what == TooMuch::What::kConnections;
+    request_.keep_alive = request_.keep_alive && !connections;
+    Refusal refusal = connections ? kTooManyConnections : kTooManyRequests;
+    refusal.retry_after_seconds = too_much->retry_after_seconds;
+    co_return co_await refuse(refusal);
   }
-  ++under_way;
-  const ScopeExit count([this, vm = request_.target.microvm_id] {
-    if (--context_.requests_of_vm[vm] == 0) {
-      context_.requests_of_vm.erase(vm);
-    }
-  });
+  const ScopeExit count([this] { traffic_.end_request(); });
   make_forwardable(header, request_.upgrade, request_.id);
   request_.telemetry.propagate(header);
   co_return co_await forward();
@@ -213,6 +217,9 @@ asio::awaitable<bool> EndpointSession::refuse(Refusal refusal) {
   if (!refusal.text.empty()) {
     response.set(http::field::content_type, "text/plain");
     response.set(http::field::cache_control, "private, no-store");
+  }
+  if (refusal.retry_after_seconds > 0) {
+    response.set(http::field::retry_after, std::to_string(refusal.retry_after_seconds));
   }
   response.content_length(refusal.text.size());
   response.keep_alive(keep_alive);

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +25,7 @@
 #include "proxy/endpoint_server.h"
 #include "proxy/pending.h"
 #include "proxy/request_telemetry.h"
+#include "proxy/vm_traffic.h"
 
 namespace dormouse::proxy {
 
@@ -40,7 +40,7 @@ struct SessionContext {
   os::Cancellation cancellation;
   std::shared_ptr<Mailbox> mailbox;
   os::TaskGroup& tasks;
-  std::map<std::string, std::size_t> requests_of_vm;  // under way
+  VmTraffic traffic;
 };
 
 // One client's connection and the request under way on it. On the I/O thread only; held by its own coroutines.
@@ -118,6 +118,7 @@ class EndpointSession : public std::enable_shared_from_this<EndpointSession> {
   Task<void> drain_client();
 
   SessionContext& context_;
+  VmTraffic::Connection traffic_;
   ClientStream client_;
   os::Watchdog watchdog_;
   boost::beast::flat_buffer client_buffer_;

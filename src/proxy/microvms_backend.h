@@ -4,6 +4,8 @@
 
 #include "control/identifiers.h"
 #include "control/microvms.h"
+#include "control/quotas.h"
+#include "control/sizes.h"
 #include "proxy/endpoint_backend.h"
 
 namespace dormouse::proxy {
@@ -11,14 +13,19 @@ namespace dormouse::proxy {
 // The endpoint's view of control::Microvms. Header only: a static library of proxy/ does not need control's code.
 class MicrovmsBackend final : public EndpointBackend {
  public:
-  explicit MicrovmsBackend(control::Microvms& microvms) : microvms_(microvms) {}
+  MicrovmsBackend(control::Microvms& microvms, const control::AccountQuotas& quotas)
+      : microvms_(microvms), quotas_(quotas) {}
 
   std::optional<Target> find_endpoint(std::string_view endpoint_id) override {
     const auto microvm = microvms_.find_endpoint(endpoint_id);
     if (!microvm) {
       return std::nullopt;
     }
-    return Target{microvm->microvm_id, microvm->account, control::image_name_of(microvm->image_arn)};
+    const auto size = control::peak_size(microvm->memory_mib);
+    return Target{microvm->microvm_id,
+                  microvm->account,
+                  control::image_name_of(microvm->image_arn),
+                  quotas_.endpoint_limits(microvm->account, size ? size->vcpus : 1)};
   }
   void acquire(const std::string& microvm_id,
                std::function<void()> revoked,
@@ -32,6 +39,7 @@ class MicrovmsBackend final : public EndpointBackend {
 
  private:
   control::Microvms& microvms_;
+  const control::AccountQuotas& quotas_;
 };
 
 }  // namespace dormouse::proxy

@@ -118,7 +118,8 @@ class FakeLease final : public control::Lease {
 class FakeBackend final : public EndpointBackend {
  public:
   std::optional<Target> find_endpoint(std::string_view endpoint_id) override {
-    return endpoint_id == kEndpointId ? std::optional(Target{kVm, kAccount}) : std::nullopt;
+    const std::lock_guard lock(mutex_);
+    return endpoint_id == kEndpointId ? std::optional(Target{kVm, kAccount, "", limits_}) : std::nullopt;
   }
 
   void acquire(const std::string& microvm_id,
@@ -193,6 +194,10 @@ class FakeBackend final : public EndpointBackend {
     const std::lock_guard lock(mutex_);
     refusal_ = refusal;
   }
+  void limit(const control::EndpointLimits& limits) {
+    const std::lock_guard lock(mutex_);
+    limits_ = limits;
+  }
   void nobody_listens() {
     const std::lock_guard lock(mutex_);
     nobody_listens_ = true;
@@ -230,6 +235,7 @@ class FakeBackend final : public EndpointBackend {
   std::condition_variable changed_;
   bool awake_ = true;
   bool nobody_listens_ = false;
+  control::EndpointLimits limits_;
   std::optional<control::EndpointRefusal> refusal_;
   std::vector<Waiting> waiting_;
   std::vector<std::function<void()>> held_;
