@@ -119,7 +119,7 @@ tl::expected<void, Failure> judge(CURLcode result, long status, const Download& 
     return failure("S3_INVALID_OBJECT", fmt::format("The object {} is longer than the limit for an artifact.", uri));
   }
   if (result != CURLE_OK) {
-    return failure("S3_NO_SUCH_BUCKET",
+    return failure("INTERNAL_PLATFORM_ERROR",
                    fmt::format("The object {} could not be fetched from the configured S3 endpoint: {}.",
                                uri,
                                curl_easy_strerror(result)));
@@ -130,6 +130,19 @@ tl::expected<void, Failure> judge(CURLcode result, long status, const Download& 
   }
   if (status == 404) {
     return failure("S3_NO_SUCH_KEY", fmt::format("The object {} does not exist.", uri));
+  }
+  const bool signed_for_another_region =
+      download.refusal.find("<Code>AuthorizationHeaderMalformed</Code>") != std::string::npos &&
+      download.refusal.find("<Region>") != std::string::npos;
+  if (status == 301 || status == 307 || signed_for_another_region) {
+    return failure(
+        "S3_CROSS_REGION_ACCESS_DENIED",
+        fmt::format("The bucket of the object {} is in another Region than the one that this server asks.", uri));
+  }
+  if (status >= 500) {
+    return failure(
+        "INTERNAL_PLATFORM_ERROR",
+        fmt::format("The object {} was answered with HTTP status {} by the configured S3 endpoint.", uri, status));
   }
   if (status == 403 || status == 401) {
     return failure("S3_ACCESS_DENIED", fmt::format("Access to the object {} was denied.", uri));

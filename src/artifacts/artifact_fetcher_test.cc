@@ -26,6 +26,21 @@ class OneCredential final : public aws::CredentialStore {
   aws::Credential credential{"AKIAFOREIGN", "secret", "other"};
 };
 
+class Answering final : public net::Handler {
+ public:
+  Answering(int status, std::string body) : status_(status), body_(std::move(body)) {}
+  tl::expected<std::unique_ptr<net::Exchange>, net::Response> begin(const net::RequestHead& /*head*/) override {
+    net::Response response;
+    response.status = status_;
+    response.body = body_;
+    return net::refuse(std::move(response));
+  }
+
+ private:
+  const int status_;
+  const std::string body_;
+};
+
 class ArtifactFetcherTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -72,6 +87,16 @@ class ArtifactFetcherTest : public ::testing::Test {
   }
 
   // The file's content, or "code: sentence".
+  // What comes of an S3 that answers so to everything.
+  std::string fetch_from(int status, const std::string& body) {
+    Answering handler(status, body);
+    net::HttpServer server(HttpServerOptions(), handler, workers_);
+    EXPECT_TRUE(server.start());
+    ForeignS3 foreign = elsewhere();
+    foreign.url = "http://127.0.0.1:" + std::to_string(server.ports().at(0));
+    return fetch(foreign, "s3://there/k");
+  }
+
   std::string fetch(const std::optional<ForeignS3>& foreign,
                     const std::string& uri,
                     std::uint64_t size_max = 1U << 20U) {
@@ -95,6 +120,30 @@ TEST_F(ArtifactFetcherTest, LocalObjectIsCopied) { EXPECT_EQ(fetch(std::nullopt,
 
 TEST_F(ArtifactFetcherTest, BucketThatIsNotHereIsLookedForElsewhere) {
   EXPECT_EQ(fetch(elsewhere(), "s3://there/k y/\xC3\xBC"), std::string(300'000, 'f'));
+}
+
+TEST_F(ArtifactFetcherTest, BucketsInOtherRegionsAreToldFromThoseThatAreNot) {
+  const std::string elsewhere =
+      "S3_CROSS_REGION_ACCESS_DENIED: The bucket of the object s3://there/k is in another Region than the one that "
+      "this "
+      "server asks.";
+  EXPECT_EQ(fetch_from(301, "<Error><Code>PermanentRedirect</Code></Error>"), elsewhere);
+  EXPECT_EQ(fetch_from(307, "<Error><Code>TemporaryRedirect</Code></Error>"), elsewhere);
+  EXPECT_EQ(fetch_from(400, "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"),
+            elsewhere);
+  EXPECT_EQ(fetch_from(400, "<Error><Code>AuthorizationHeaderMalformed</Code></Error>"),
+            "S3_INVALID_OBJECT: The object s3://there/k was answered with HTTP status 400.");
+}
+
+TEST_F(ArtifactFetcherTest, WhatTheOtherS3FailsAtIsNotTheTenants) {
+  EXPECT_EQ(fetch_from(503, "<Error><Code>SlowDown</Code></Error>"),
+            "INTERNAL_PLATFORM_ERROR: The object s3://there/k was answered with HTTP status 503 by the configured S3 "
+            "endpoint.");
+  ForeignS3 gone = elsewhere();
+  server_.reset();  // nobody listens there any more
+  EXPECT_EQ(fetch(gone, "s3://there/k"),
+            "INTERNAL_PLATFORM_ERROR: The object s3://there/k could not be fetched from the configured S3 endpoint: "
+            "Couldn't connect to server.");
 }
 
 TEST_F(ArtifactFetcherTest, EachFailureHasItsCode) {

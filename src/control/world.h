@@ -34,7 +34,7 @@ class DiskBudget;
 class ArtifactSource {
  public:
   struct Failure {
-    std::string code;      // S3_NO_SUCH_KEY, S3_NO_SUCH_BUCKET, S3_ACCESS_DENIED, S3_INVALID_OBJECT
+    std::string code;      // S3_..., INTERNAL_PLATFORM_ERROR (specification section 5.5)
     std::string sentence;  // for the tenant
   };
   virtual ~ArtifactSource() = default;
