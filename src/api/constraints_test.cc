@@ -190,6 +190,9 @@ TEST(DecodeTest, AnUnencodedEqualsSignInATokenHasANullMessage) {
   ASSERT_FALSE(input);
   EXPECT_EQ(input.error().body, R"({"message":null})");
   EXPECT_TRUE(decode_input(*found, "nextToken=abc%3D", ""));
+  const auto version = decode_input(*found, "imageVersion=a=b=", "");
+  ASSERT_TRUE(version) << "the service is known to refuse it in tokens alone";
+  EXPECT_EQ(version->at("imageVersion"), "a=b=");
 }
 
 }  // namespace

@@ -185,7 +185,7 @@ tl::expected<void, Refusal> take_query(std::span<const Member> members, std::str
       if (member.location != Location::kQuery || member.on_wire() != parameter.name) {
         continue;
       }
-      if (parameter.raw_equals_in_value) {
+      if (parameter.raw_equals_in_value && parameter.name == "nextToken") {  // as the service, section 1.7
         return deny({400, "ValidationException", R"({"message":null})", std::nullopt});
       }
       const bool repeated = member.shape->type == Type::kList;
