@@ -247,6 +247,19 @@ TEST_F(GoldenTest, DeleteMicrovmImageVersion) {
   check("DeleteMicrovmImageVersion/missing_image", {"DELETE", image_path("absent", "/versions/1.0"), ""});
   world.host().hold(test::FakeHost::Call::kRemoveSnapshot);
   check("DeleteMicrovmImageVersion/success", {"DELETE", image_path("demo", "/versions/2.0"), ""});
+TEST_F(GoldenTest, StatusOfAVersionDoesNotMoveTheHourOfItsState) {
+  const auto bucket = [&] {
+    const std::string body = std::get<std::string>(world.send(get(image_path("demo", "/versions/1.0"))).body);
+    std::smatch found;
+    return std::regex_search(body, found, std::regex("SUCCESSFUL#[0-9]{8}")) ? found[0].str() : body;
+  };
+  world.create_image("demo");
+  const std::string before = bucket();
+  world.control.clock.advance(std::chrono::hours(2));
+  world.send(patch("demo", "1.0", R"({"status":"INACTIVE"})"));
+  EXPECT_EQ(bucket(), before);
+}
+
   check("DeleteMicrovmImageVersion/again", {"DELETE", image_path("demo", "/versions/2.0"), ""});
   check("GetMicrovmImage/version_deleting", get(image_path("demo")));
   check("GetMicrovmImageVersion/deleting", get(image_path("demo", "/versions/2.0")));

@@ -2,6 +2,8 @@
 
 #include "api/output.h"
 
+#include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <optional>
 #include <string_view>
@@ -108,9 +110,10 @@ void set_specification(json::object& members, const control::ImageSpecification&
   set(members, "environmentVariables", specification.environment_variables);
 }
 
-// "SUCCESSFUL#26073006": state, then the hour of the last change.
+// "SUCCESSFUL#26073006": state, then the hour since which it is that.
 std::string time_bucket(const control::ImageVersion& version) {
-  const std::time_t changed = std::chrono::system_clock::to_time_t(version.updated_at);
+  const WallTime since = std::max(version.created_at, version.state_changed_at);  // an older program did not keep it
+  const std::time_t changed = std::chrono::system_clock::to_time_t(since);
   return fmt::format("{}#{:%y%m%d%H}", control::to_string(version.state), fmt::gmtime(changed));
 }
 

@@ -181,9 +181,8 @@ Answer<ImageVersion> Images::Implementation::remove_version(const std::string& a
     return refuse(ServiceErrorKind::kValidation, "This is the last version. Please delete the entire image");
   }
   advance(*image, ImageEvent::kUpdate);
-  advance(*found, VersionEvent::kDelete);
+  advance(*found, VersionEvent::kDelete, rounded(world.clock.wall()));
   found->status = VersionStatus::kInactive;
-  found->updated_at = rounded(world.clock.wall());
   image->updated_at = found->updated_at;
   if (const Status looked = look_over_versions(*image, *found); !looked) {
     return refuse_internally("list versions", looked.error());
@@ -238,8 +237,7 @@ Status Images::Implementation::forget_version(const Image& image, ImageVersion v
     changes.remove_versions.push_back({image.arn, version.version});
   } else {
     advance(current, ImageEvent::kFailed);
-    advance(version, VersionEvent::kFail);
-    version.updated_at = current.updated_at;
+    advance(version, VersionEvent::kFail, current.updated_at);
     changes.versions.push_back(encode(version));
   }
   changes.images.push_back(encode(current));

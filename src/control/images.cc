@@ -160,6 +160,7 @@ BuildJob Images::Implementation::new_job(const Image& image,
   job.version.specification = resolved;
   job.version.created_at = now;
   job.version.updated_at = now;
+  job.version.state_changed_at = now;
   job.build.account = image.account;
   job.build.image_arn = image.arn;
   job.build.version = version;
@@ -304,7 +305,7 @@ void Images::Implementation::build(BuildJob job) {
     {
       const std::lock_guard lock(mutex_);
       advance(job.build, BuildEvent::kStart);
-      advance(job.version, VersionEvent::kStart);
+      advance(job.version, VersionEvent::kStart, rounded(world.clock.wall()));
       save(job, false);
     }
     const auto phase = [&](std::string_view name) {
@@ -337,7 +338,6 @@ void Images::Implementation::finish(BuildJob job, const tl::expected<host::Build
     }
   }
   job.image.updated_at = rounded(world.clock.wall());
-  job.version.updated_at = job.image.updated_at;
   job.build.phase.clear();
   if (result) {
     job.build.memory_snapshot_bytes = result->memory_snapshot_bytes;
@@ -347,7 +347,7 @@ void Images::Implementation::finish(BuildJob job, const tl::expected<host::Build
     job.version.status = VersionStatus::kActive;
     job.image.latest_active_version = job.version.version;
     advance(job.build, BuildEvent::kSucceed);
-    advance(job.version, VersionEvent::kSucceed);
+    advance(job.version, VersionEvent::kSucceed, job.image.updated_at);
     advance(job.image, ImageEvent::kBuilt);
   } else {
     job.build.state_reason = printable(result.error().sentence);
@@ -356,7 +356,7 @@ void Images::Implementation::finish(BuildJob job, const tl::expected<host::Build
     job.version.state_reason = job.build.state_reason;
     job.image.latest_failed_version = job.version.version;
     advance(job.build, BuildEvent::kFail);
-    advance(job.version, VersionEvent::kFail);
+    advance(job.version, VersionEvent::kFail, job.image.updated_at);
     advance(job.image, ImageEvent::kFailed);
   }
   log::info("build",

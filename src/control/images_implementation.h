@@ -121,4 +121,11 @@ void advance(Record& record, Event event) {
   }
 }
 
+// The same of a version, which remembers when.
+inline void advance(ImageVersion& version, VersionEvent event, WallTime now) {
+  advance(version, event);
+  version.updated_at = now;
+  version.state_changed_at = now;
+}
+
 }  // namespace dormouse::control

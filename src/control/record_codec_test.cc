@@ -116,6 +116,7 @@ TEST(RecordCodecTest, VersionComesBackAsItWas) {
   version.state_reason = "r";
   version.created_at = kTime;
   version.updated_at = kTime;
+  version.state_changed_at = kTime;
   const auto decoded = decode(encode(version));
   ASSERT_TRUE(decoded);
   expect_equal(encode(*decoded), encode(version));

@@ -98,6 +98,7 @@ void members(Document& document, typename Document::template As<ImageVersion>& v
   document("specification", version.specification);
   document("state_reason", version.state_reason);
   document("updated_at", version.updated_at);
+  document("state_changed_at", version.state_changed_at);
 }
 
 template <typename Document>

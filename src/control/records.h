@@ -114,6 +114,7 @@ struct ImageVersion {
   std::optional<std::string> state_reason;
   WallTime created_at;
   WallTime updated_at;
+  WallTime state_changed_at;  // before updated_at, where the status was set since
 };
 
 struct Build {
