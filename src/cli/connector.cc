@@ -35,6 +35,7 @@ struct Options {
   std::string role;
   std::vector<std::string> tags;
   std::string state;
+  std::string client_token;  // empty: a new one
   bool no_wait = false;
 };
 
@@ -86,7 +87,7 @@ Status create(const Options& options, const Invocation& invocation) {
   json::object request{{"Name", options.name},
                        {"Configuration", json::object{{"VpcEgressConfiguration", std::move(vpc)}}},
                        {"OperatorRole", options.role},
-                       {"ClientToken", make_uuid()}};
+                       {"ClientToken", options.client_token.empty() ? make_uuid() : options.client_token}};
   if (!options.tags.empty()) {
     DM_ASSIGN(request["Tags"], pairs_of(options.tags, "--tag"), "");
   }
@@ -158,7 +159,7 @@ Status update(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(const json::value before, service.call("GET", connectors_path({options.name}), {}, nullptr, context), "");
-  json::object request{{"ClientToken", make_uuid()}};
+  json::object request{{"ClientToken", options.client_token.empty() ? make_uuid() : options.client_token}};
   const json::value* const configured = vpc_of(before);
   json::object vpc = configured == nullptr ? json::object() : configured->as_object();
   if (!options.subnets.empty()) {
@@ -222,6 +223,11 @@ void add_create(CLI::App& connector, Invocation& invocation) {
   command->add_option("NAME", options->name, "letters, digits, - and _; 64 at most")->required();
   add_network_options(*command, *options);
   command->get_option("--subnet")->required();
+  command->add_option(
+      "--client-token",
+      options->client_token,
+      "a command that is repeated with this token, and is otherwise the same, answers with the connector "
+      "that is there; a new one if left out");
   command->add_option("--role", options->role, "operator role; any of the right form is accepted")
       ->capture_default_str();
   command->add_option("--tag", options->tags, "NAME=VALUE; may be repeated")->allow_extra_args(false);
@@ -258,6 +264,7 @@ void add_update(CLI::App& connector, Invocation& invocation) {
   command->add_option("CONNECTOR", options->name, "name, id (nc-...) or ARN")->required();
   add_network_options(*command, *options);
   command->add_option("--role", options->role, "operator role");
+  command->add_option("--client-token", options->client_token, "sent as it is; a new one if left out");
   command->footer("Example:\n  dormouse connector update inside --subnet subnet-0123456789abcdef1 --dual-stack");
   command->callback(
       [options, &invocation] { invocation.action = [options, &invocation] { return update(*options, invocation); }; });

@@ -22,6 +22,8 @@ struct Options {
   std::string image;
   std::string version;
   std::string architecture;
+  std::string chipset;
+  std::string chipset_generation;
   std::string build;
 };
 
@@ -40,8 +42,13 @@ Result<json::array> builds_of(Service& service,
     numbers.push_back(options.version);
   }
   Service::Query query;
-  if (!options.architecture.empty()) {
-    query.emplace_back("architecture", options.architecture);
+  const std::pair<const char*, const std::string&> filters[] = {{"architecture", options.architecture},
+                                                                {"chipset", options.chipset},
+                                                                {"chipsetGeneration", options.chipset_generation}};
+  for (const auto& [name, value] : filters) {
+    if (!value.empty()) {
+      query.emplace_back(name, value);
+    }
   }
   json::array all;
   for (const std::string& number : numbers) {
@@ -119,6 +126,8 @@ void add_image_builds(CLI::App& image, Invocation& invocation) {
   all->add_option("IMAGE", listed->image, "name or ARN")->required();
   all->add_option("--version", listed->version, "only of this version");
   all->add_option("--architecture", listed->architecture, "only for X86_64 or ARM_64");
+  all->add_option("--chipset", listed->chipset, "only for INTEL or GRAVITON");
+  all->add_option("--chipset-generation", listed->chipset_generation, "only for this one, e.g. 1");
   all->footer("Example:\n  dormouse image build list counter");
   all->callback(
       [listed, &invocation] { invocation.action = [listed, &invocation] { return list(*listed, invocation); }; });

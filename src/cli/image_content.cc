@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "aws/digest.h"
 #include "base/scope_exit.h"
 #include "cli/archive.h"
 #include "cli/connector_arn.h"
@@ -96,6 +98,28 @@ Result<fs::path> artifact(const std::string& given, const fs::path& scratch, Ter
 
 }  // namespace
 
+namespace {
+
+// Of a file's content, in hexadecimal.
+Result<std::string> digest_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  aws::Digest digest(aws::DigestAlgorithm::kSha256);
+  std::vector<char> piece(1U << 20U);
+  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0) {
+    digest.update(std::string_view(piece.data(), static_cast<std::size_t>(file.gcount())));
+  }
+  if (!file.eof()) {
+    return fail(ErrorKind::kInternal, fmt::format("'{}' cannot be read", path.string()));
+  }
+  std::string text;
+  for (const char byte : digest.finish()) {
+    text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  }
+  return text;
+}
+
+}  // namespace
+
 Result<json::object> pairs_of(const std::vector<std::string>& given, const char* option) {
   json::object members;
   for (const std::string& text : given) {
@@ -130,6 +154,15 @@ void add_content_options(CLI::App& command, ImageContent& content) {
                      "what the build, and VMs that are run without their own, may reach: INTERNET_EGRESS (the default) "
                      "or a network connector's name, id or ARN");
   command.add_option("--bucket", content.bucket, "for the artifact; made if need be")->capture_default_str();
+  command
+      .add_option("--architecture",
+                  content.architectures,
+                  "what the application is for: X86_64 or ARM_64; may be repeated; the host's if left out")
+      ->allow_extra_args(false);
+  command.add_option("--client-token",
+                     content.client_token,
+                     "a command that is repeated with this token within a day, and is otherwise the same, does nothing "
+                     "but answer as the first time; 64 characters at most");
   command.add_flag("--all-capabilities", content.all_capabilities, "give the container all capabilities of its guest");
   add_logging_options(command, content.logging);
 }
@@ -151,6 +184,16 @@ Status apply_content(const ImageContent& content, json::object& request, Service
   }
   if (content.memory_mib > 0) {
     request["resources"] = json::array{json::object{{"minimumMemoryInMiB", content.memory_mib}}};
+  }
+  if (!content.architectures.empty()) {
+    json::array configurations;
+    for (const std::string& architecture : content.architectures) {
+      configurations.push_back(json::object{{"architecture", architecture}});
+    }
+    request["cpuConfigurations"] = std::move(configurations);
+  }
+  if (!content.client_token.empty()) {
+    request["clientToken"] = content.client_token;
   }
   if (content.all_capabilities) {
     request["additionalOsCapabilities"] = json::array{"ALL"};
@@ -178,9 +221,14 @@ Result<std::string> upload_content(const ImageContent& content,
   const ScopeExit cleanup([&] { std::ignore = os::remove_tree(scratch_name); });
   DM_ASSIGN(
       const fs::path zip, artifact(content.path, fs::path(scratch_name) / "artifact.zip", invocation.terminal), "");
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const std::string key =
-      fmt::format("{}/{}.zip", name, std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+  std::string version;
+  if (content.client_token.empty()) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    version = std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+  } else {
+    DM_ASSIGN(version, digest_of(zip), "");
+  }
+  const std::string key = fmt::format("{}/{}.zip", name, version);
   DM_TRY(service.create_bucket(content.bucket, context), "create bucket " + content.bucket);
   const auto progress = [&](std::uint64_t sent, std::uint64_t total) {
     invocation.terminal.progress(fmt::format(

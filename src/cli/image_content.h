@@ -29,7 +29,9 @@ struct ImageContent {
   std::vector<std::string> environment;  // NAME=VALUE
   std::vector<std::string> hooks;        // NAME or NAME=SECONDS
   std::optional<int> hooks_port;         // none: the port that a request has already, or 9000
+  std::vector<std::string> architectures;
   bool all_capabilities = false;
+  std::string client_token;  // empty: none
   LoggingOptions logging;
 };
 
@@ -45,7 +47,8 @@ Status apply_content(const ImageContent& content,
 // The part of it that needs no service: replaces the hooks by those that are named, and leaves the port unless that is named.
 Status apply_hooks(const ImageContent& content, boost::json::object& request);
 
-// Packs `content.path` if it is a directory, uploads it for the image `name` and answers its s3:// URI.
+// Packs `content.path` if it is a directory, uploads it for the image `name` and answers its s3:// URI. With a client token
+// the same content has the same URI, so that the request can be repeated.
 Result<std::string> upload_content(const ImageContent& content,
                                    const std::string& name,
                                    const Invocation& invocation,

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include "cli/command.h"
 #include "cli/connector_arn.h"
@@ -20,6 +21,7 @@ struct Options {
   std::string image;
   std::string version;
   std::string execution_role;
+  std::string client_token;
   int count = 1;
   std::vector<std::string> ingress;
   std::vector<std::string> egress;
@@ -56,6 +58,9 @@ Result<json::value> request_of(const Options& options,
   if (!options.execution_role.empty()) {
     body["executionRoleArn"] = options.execution_role;
   }
+  if (!options.client_token.empty()) {
+    body["clientToken"] = options.client_token;
+  }
   DM_TRY(put_connectors(options.ingress, "ingressNetworkConnectors", body, service, context), "--ingress");
   DM_TRY(put_connectors(options.egress, "egressNetworkConnectors", body, service, context), "--egress");
   DM_TRY(apply_logging(options.logging, body), "");
@@ -63,6 +68,14 @@ Result<json::value> request_of(const Options& options,
 }
 
 Status run(const Options& options, Invocation& invocation) {
+  if (!options.client_token.empty() && options.count > 1) {
+    return fail(
+        ErrorKind::kInvalidArgument,
+        fmt::format("--client-token '{}' stands for one MicroVM, --count {} asks for more: repeat the command with "
+                    "other tokens",
+                    options.client_token,
+                    options.count));
+  }
   const os::Context context = os::Context::with_timeout(std::chrono::minutes(10));
   DM_ASSIGN(Service service, invocation.connect(), "");
   DM_ASSIGN(const std::string arn, service.image_arn(options.image, context), "");
@@ -101,6 +114,11 @@ void add_vm_run(CLI::App& vm, Invocation& invocation) {
       ->allow_extra_args(false);
   add_logging_options(*command, options->logging);
   command->add_option("--execution-role", options->execution_role, "role ARN");
+  command->add_option(
+      "--client-token",
+      options->client_token,
+      "a command that is repeated with this token within a day, and is otherwise the same, does nothing "
+      "but answer as the first time; 64 characters at most");
   command->add_option("--count", options->count, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
   command->footer("Example:\n  dormouse vm run counter --idle 300 --suspended 86400");
   command->callback(
