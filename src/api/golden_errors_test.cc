@@ -109,6 +109,25 @@ TEST(GoldenErrorsTest, Throttled) {
   }
 }
 
+TEST(GoldenErrorsTest, FormsThatComeTooFast) {
+  control::Quotas quotas;
+  for (const Operation* operation : query_operations()) {
+    quotas.rates[std::string(operation->name)] = {0.25, 1};
+  }
+  TestWorld world(quotas);
+  for (const Operation* operation : query_operations()) {
+    const TestRequest request{"POST",
+                              "/",
+                              fmt::format("Action={}&Version={}", operation->name, operation->protocol->version),
+                              std::string(operation->protocol->service),
+                              {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}};
+    world.send(request);
+    const net::Response response = check(world, std::string(operation->name) + "/throttled", request);
+    EXPECT_EQ(response.status, 400) << operation->name;  // of this protocol
+    EXPECT_EQ(response.headers.find("Retry-After"), "4") << operation->name;
+  }
+}
+
 TEST(GoldenErrorsTest, RecordsThatCannotBeRead) {
   TestWorld world;
   {

@@ -110,28 +110,34 @@ constexpr Kind kKinds[] = {
     {"elements", elements},
 };
 
+// What breaks that constraint wherever `operation` has it; nothing if it has it nowhere.
+std::optional<json::object> spoilt(const Operation& operation, const Kind& kind) {
+  json::object input = example(*operation.input).as_object();
+  bool spoilt = false;
+  for (const Member& member : operation.input->members) {
+    const auto value = kind.spoil(member);
+    if (!value) {
+      continue;
+    }
+    spoilt = true;
+    if (value->is_null()) {
+      input.erase(member.name);
+    } else {
+      input[member.name] = *value;
+    }
+  }
+  return spoilt ? std::optional(std::move(input)) : std::nullopt;
+}
+
 TEST(GoldenViolationsTest, EveryKindForEveryOperation) {
   TestWorld world;
   for (const Operation* operation : all_operations()) {
     for (const Kind& kind : kKinds) {
-      json::object input = example(*operation->input).as_object();
-      bool spoilt = false;
-      for (const Member& member : operation->input->members) {
-        const auto value = kind.spoil(member);
-        if (!value) {
-          continue;
-        }
-        spoilt = true;
-        if (value->is_null()) {
-          input.erase(member.name);
-        } else {
-          input[member.name] = *value;
-        }
-      }
-      if (!spoilt) {
+      const auto input = spoilt(*operation, kind);
+      if (!input) {
         continue;
       }
-      const Placed placed = place_input(*operation, input);
+      const Placed placed = place_input(*operation, *input);
       const TestRequest request{std::string(operation->method),
                                 placed.path + (placed.query.empty() ? "" : "?" + placed.query),
                                 placed.has_body ? json::serialize(placed.body) : ""};
@@ -139,6 +145,34 @@ TEST(GoldenViolationsTest, EveryKindForEveryOperation) {
       const net::Response response = check(world, name, request);
       EXPECT_EQ(response.status, 400) << name;
       EXPECT_EQ(response.headers.find("x-amzn-errortype"), "ValidationException") << name;
+    }
+  }
+}
+
+TEST(GoldenViolationsTest, EveryKindForEveryForm) {
+  TestWorld world;
+  for (const Operation* operation : query_operations()) {
+    for (const Kind& kind : kKinds) {
+      const auto input = spoilt(*operation, kind);
+      if (!input || kind.spoil == elements) {  // a form holds no null
+        continue;
+      }
+      QueryForm form;
+      put_in_form(*input, "", form);
+      std::string body = fmt::format("Action={}&Version={}", operation->name, operation->protocol->version);
+      for (const auto& [field, value] : form) {
+        body += fmt::format("&{}={}", field, aws::percent_encode(value, aws::Slash::kEncode));
+      }
+      const std::string name = fmt::format("{}/violates_{}", operation->name, kind.name);
+      const net::Response response = check(world,
+                                           name,
+                                           {"POST",
+                                            "/",
+                                            body,
+                                            std::string(operation->protocol->service),
+                                            {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}});
+      EXPECT_EQ(response.status, 400) << name;
+      EXPECT_NE(std::get<std::string>(response.body).find("<Code>ValidationError</Code>"), std::string::npos) << name;
     }
   }
 }

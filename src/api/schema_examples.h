@@ -4,12 +4,14 @@
 
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "api/operations.h"
+#include "api/query_form.h"
 #include "api/shapes.h"
 #include "aws/encoding.h"
 
@@ -29,7 +31,20 @@ inline std::string example_text(const Shape& shape) {
   if (shape.pattern.starts_with("sg-") || shape.pattern.starts_with("subnet-")) {
     return std::string(shape.pattern.substr(0, shape.pattern.find('-') + 1)) + "1";
   }
-  return "a";
+  if (shape.name == "pathType" || shape.name == "pathPrefixType") {
+    return "/";
+  }
+  return std::string(static_cast<std::size_t>(std::max<std::int64_t>(shape.minimum, 1)), 'a');
+}
+
+// One of that many characters, of a shape whose example can be made longer.
+inline std::string example_of_length(const Shape& shape, std::int64_t length) {
+  std::string text = example_text(shape);
+  text.resize(static_cast<std::size_t>(length), 'a');
+  if (shape.name == "pathType") {
+    text.back() = '/';
+  }
+  return text;
 }
 
 inline boost::json::value example(const Shape& shape) {
@@ -61,6 +76,22 @@ inline boost::json::value example(const Shape& shape) {
     }
   }
   return nullptr;
+}
+
+// The form of the query protocol, without an Action; what begins with `prefix` is `value`.
+inline void put_in_form(const boost::json::value& value, const std::string& prefix, QueryForm& form) {
+  if (value.is_object()) {
+    for (const auto& [key, member] : value.get_object()) {
+      put_in_form(member, prefix + (prefix.empty() ? "" : ".") + std::string(key), form);
+    }
+  } else if (value.is_array()) {
+    int number = 0;
+    for (const boost::json::value& element : value.get_array()) {
+      put_in_form(element, fmt::format("{}.member.{}", prefix, ++number), form);
+    }
+  } else if (!value.is_null()) {
+    form[prefix] = value.is_string() ? std::string(value.get_string()) : boost::json::serialize(value);
+  }
 }
 
 // Where an input goes in a request.

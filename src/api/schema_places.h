@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -29,6 +30,18 @@ inline std::vector<const Operation*> every_operation() {
   return operations;
 }
 
+// Those and the ones that forms name.
+inline std::vector<const Operation*> operations_and_forms() {
+  std::vector<const Operation*> operations = every_operation();
+  operations.insert(operations.end(), query_operations().begin(), query_operations().end());
+  return operations;
+}
+
+inline bool is_form(const Operation& operation) {
+  const auto& forms = query_operations();
+  return std::find(forms.begin(), forms.end(), &operation) != forms.end();
+}
+
 inline tl::expected<Route, Refusal> route_of(const Operation& operation, const std::string& path) {
   return operation.uri == "/" ? Route{&operation, {}} : route(operation.method, path);
 }
@@ -37,6 +50,12 @@ inline tl::expected<Route, Refusal> route_of(const Operation& operation, const s
 class Wire {
  public:
   std::string refusal(const Operation& operation, const boost::json::object& input) const {
+    if (is_form(operation)) {
+      QueryForm form;
+      put_in_form(input, "", form);
+      const auto decoded = decode_form(*operation.input, form);
+      return decoded ? constraints_.check(*operation.input, *decoded).value_or("") : decoded.error();
+    }
     const Placed placed = place_input(operation, input);
     return answer(operation, placed.path, placed.query, boost::json::serialize(placed.body));
   }
@@ -113,8 +132,9 @@ inline void collect(const Shape& shape, const Place& parent, std::vector<Place>&
 }
 
 // Calls `test` for each member of each operation with an input that is valid but for what the test does to it.
-inline void for_each_member(const std::function<void(const Operation&, const Place&, boost::json::object)>& test) {
-  for (const Operation* operation : every_operation()) {
+inline void for_each_member(const std::function<void(const Operation&, const Place&, boost::json::object)>& test,
+                            const std::vector<const Operation*>& operations = every_operation()) {
+  for (const Operation* operation : operations) {
     std::vector<Place> places;
     collect(*operation->input, Place(), places);
     for (const Place& place : places) {
@@ -126,6 +146,11 @@ inline void for_each_member(const std::function<void(const Operation&, const Pla
       test(*operation, place, std::move(input));
     }
   }
+}
+
+inline void for_each_member_and_field(
+    const std::function<void(const Operation&, const Place&, boost::json::object)>& test) {
+  for_each_member(test, operations_and_forms());
 }
 
 inline std::string violation(const Place& place, std::string_view quoted, std::string_view constraint) {

@@ -23,14 +23,14 @@ using testing::HasSubstr;
 
 TEST(SchemaTest, ExamplesAreAccepted) {
   const Wire wire;
-  for (const Operation* operation : every_operation()) {
+  for (const Operation* operation : operations_and_forms()) {
     EXPECT_EQ(wire.refusal(*operation, example(*operation->input).as_object()), "") << operation->name;
   }
 }
 
 TEST(SchemaTest, AMissingMemberIsRefusedIfRequired) {
   const Wire wire;
-  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+  for_each_member_and_field([&](const Operation& operation, const Place& place, json::object input) {
     if (place.member->location == Location::kLabel || place.in_union) {
       return;
     }
@@ -84,10 +84,25 @@ TEST(SchemaTest, AWrongTypeIsASerializationException) {
   });
 }
 
+TEST(SchemaTest, ANumberThatIsNoneIsRefusedInAForm) {
+  const Wire wire;
+  int checked = 0;
+  const auto test = [&](const Operation& operation, const Place& place, json::object input) {
+    const Type type = place.member->shape->type;
+    if (type == Type::kInteger || type == Type::kLong) {
+      *find(input, place.keys) = "7x";
+      EXPECT_EQ(wire.refusal(operation, input), fmt::format("'7x' at '{}' is no integer", place.member->name));
+      ++checked;
+    }
+  };
+  for_each_member(test, query_operations());
+  EXPECT_GE(checked, 5);
+}
+
 TEST(SchemaTest, NumbersAreHeldToTheirBounds) {
   const Wire wire;
   int checked = 0;
-  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+  for_each_member_and_field([&](const Operation& operation, const Place& place, json::object input) {
     const Shape& shape = *place.member->shape;
     if (shape.type != Type::kInteger && shape.type != Type::kLong) {
       return;
@@ -122,15 +137,14 @@ TEST(SchemaTest, NumbersAreHeldToTheirBounds) {
 TEST(SchemaTest, TextIsHeldToItsLengths) {
   const Wire wire;
   int checked = 0;
-  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+  for_each_member_and_field([&](const Operation& operation, const Place& place, json::object input) {
     const Shape& shape = *place.member->shape;
     if (shape.type != Type::kString || !shape.values.empty()) {
       return;
     }
     json::value* value = find(input, place.keys);
     if (shape.maximum != kNoMaximum) {
-      std::string text = example_text(shape);
-      text.resize(static_cast<std::size_t>(shape.maximum), 'a');
+      std::string text = example_of_length(shape, shape.maximum);
       *value = text;
       EXPECT_EQ(wire.refusal(operation, input), "");
       text += 'a';
@@ -157,12 +171,12 @@ TEST(SchemaTest, TextIsHeldToItsLengths) {
 
 TEST(SchemaTest, TextIsHeldToItsPattern) {
   const Wire wire;
-  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+  for_each_member_and_field([&](const Operation& operation, const Place& place, json::object input) {
     const Shape& shape = *place.member->shape;
     if (shape.type != Type::kString || shape.pattern.empty()) {
       return;
     }
-    const std::string text = example_text(shape) + (shape.pattern == "[^:*]*" ? "*" : " \t!");
+    const std::string text = example_text(shape) + (shape.pattern == "[^:*]*" ? "*" : " \t!\x01");
     *find(input, place.keys) = text;
     EXPECT_EQ(wire.refusal(operation, input),
               "1 validation error detected: " +
@@ -174,7 +188,7 @@ TEST(SchemaTest, TextIsHeldToItsPattern) {
 
 TEST(SchemaTest, EnumerationsAreHeldToTheirValues) {
   const Wire wire;
-  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+  for_each_member_and_field([&](const Operation& operation, const Place& place, json::object input) {
     const Shape& shape = *place.member->shape;
     if (shape.values.empty()) {
       return;
@@ -191,7 +205,7 @@ TEST(SchemaTest, EnumerationsAreHeldToTheirValues) {
 TEST(SchemaTest, ListsAndMapsAreHeldToTheirSizes) {
   const Wire wire;
   int checked = 0;
-  for_each_member([&](const Operation& operation, const Place& place, json::object input) {
+  for_each_member_and_field([&](const Operation& operation, const Place& place, json::object input) {
     const Shape& shape = *place.member->shape;
     if ((shape.type != Type::kList && shape.type != Type::kMap) || place.member->location != Location::kBody) {
       return;
