@@ -166,6 +166,76 @@ TEST(GoldenStatesTest, ImagesInEveryState) {
       kImageStates);
 }
 
+// --- versions and their builds ---
+
+// They answer the id of the build of version 1.0.
+std::string build_of_demo(TestWorld& world) { return world.build_id(TestWorld::image_arn("demo")); }
+
+// Version 1.0 of two, which cannot be the last one.
+std::string doomed_version(TestWorld& world) {
+  updated_image(world);
+  const std::string build = build_of_demo(world);
+  world.send({"DELETE", image_path("demo", "/versions/1.0"), ""});
+  return build;
+}
+
+const std::vector<State> kVersionStates = {
+    {"PENDING",
+     [](TestWorld& world) {
+       world.host().hold(FakeHost::Call::kBuild);
+       for (const char* const before : {"first", "second"}) {  // as many as are built at a time
+         world.send(create(TestWorld::image_body(before)));
+       }
+       EXPECT_TRUE(world.host().wait_for(FakeHost::Call::kBuild, 2));
+       world.send(create(TestWorld::image_body("demo")));
+       return build_of_demo(world);
+     }},
+    {"IN_PROGRESS",
+     [](TestWorld& world) {
+       world.host().hold(FakeHost::Call::kBuild);
+       world.send(create(TestWorld::image_body("demo")));
+       EXPECT_TRUE(world.host().wait_for(FakeHost::Call::kBuild));
+       return build_of_demo(world);
+     }},
+    {"SUCCESSFUL",
+     [](TestWorld& world) {
+       updated_image(world);
+       return build_of_demo(world);
+     }},
+    {"FAILED",
+     [](TestWorld& world) {
+       world.create_failed_image("demo", kFailure);
+       return build_of_demo(world);
+     }},
+    {"DELETING",
+     [](TestWorld& world) {
+       world.host().hold(FakeHost::Call::kRemoveSnapshot);
+       return doomed_version(world);
+     }},
+    {"DELETE_FAILED",
+     [](TestWorld& world) {
+       world.host().fail_next(FakeHost::Call::kRemoveSnapshot, ErrorKind::kInternal);
+       std::string build = doomed_version(world);
+       await_image_state(world, "UPDATE_FAILED");
+       return build;
+     }},
+};
+
+TEST(GoldenStatesTest, VersionsAndTheirBuildsInEveryState) {
+  const std::string version = image_path("demo", "/versions/1.0");
+  check_all(
+      {
+          {"GetMicrovmImageVersion_version", [&](const std::string&) { return get(version); }},
+          {"UpdateMicrovmImageVersion_version",
+           [](const std::string&) { return patch("demo", "1.0", R"({"status":"ACTIVE"})"); }},
+          {"DeleteMicrovmImageVersion_version", [&](const std::string&) { return TestRequest{"DELETE", version, ""}; }},
+          {"ListMicrovmImageBuilds_version", [&](const std::string&) { return get(version + "/builds"); }},
+          {"GetMicrovmImageBuild_version", [&](const std::string& build) { return get(version + "/builds/" + build); }},
+          {"RunMicrovm_version", [](const std::string&) { return run(run_body("demo", R"(,"imageVersion":"1.0")")); }},
+      },
+      kVersionStates);
+}
+
 // --- MicroVMs ---
 
 std::string vm_id(const net::Response& response) {

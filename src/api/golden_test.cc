@@ -28,6 +28,17 @@ TEST_F(GoldenTest, CreateMicrovmImageEchoesWhatWasGiven) {
           R"("environmentVariables":{"MODE":"demo"},"tags":{"team":"a b"},"clientToken":"token-1","unheardOf":1)")));
 }
 
+TEST_F(GoldenTest, CreateMicrovmImageKeepsTextsAsTheyCame) {
+  world.host().hold(test::FakeHost::Call::kBuild);
+  check("CreateMicrovmImage/texts_in_utf8",
+        create(TestWorld::image_body("demo",
+                                     ",\"description\":\"\u00E9 \u20AC \U0001F42D\",\"environmentVariables\":"
+                                     "{\"\u00E9\":\"\u20AC\",\"MOUSE\":\"\U0001F42D\"}")));
+  check("CreateMicrovmImage/empty_texts",
+        create(
+            TestWorld::image_body("other", R"(,"description":"","environmentVariables":{"MODE":""},"tags":{"a":""})")));
+}
+
 TEST_F(GoldenTest, CreateMicrovmImageRefusesWhatTheModelForbids) {
   check("CreateMicrovmImage/missing_members", create(R"({"name":"demo"})"));
   check("CreateMicrovmImage/bad_name", create(TestWorld::image_body("bad name!")));
@@ -64,6 +75,15 @@ TEST_F(GoldenTest, CreateMicrovmImageRefusesWhatTheServiceForbids) {
         create(TestWorld::image_body("demo", R"(,"environmentVariables":{"AWS_REGION":"x"})")));
 }
 
+TEST_F(GoldenTest, ForeignArchitecturesAreRefusedWhereThatIsAsked) {
+  world.control.world->foreign_architecture = control::ForeignArchitecture::kRefuse;
+  const std::string foreign = R"(,"cpuConfigurations":[{"architecture":"ARM_64"}])";
+  check("CreateMicrovmImage/foreign_architecture", create(TestWorld::image_body("demo", foreign)));
+  world.create_image("demo", R"(,"cpuConfigurations":[{"architecture":"X86_64"}])");
+  check("UpdateMicrovmImage/foreign_architecture", update("demo", foreign));
+  check("ListManagedMicrovmImages/foreign_architecture_refused", get(std::string(kManaged) + "?maxResults=1"));
+}
+
 TEST_F(GoldenTest, CreateMicrovmImageKeepsNamesUnique) {
   world.create_image("demo");
   check("CreateMicrovmImage/duplicate_name", create(TestWorld::image_body("demo")));
@@ -75,15 +95,6 @@ TEST_F(GoldenTest, CreateMicrovmImageReplaysAClientToken) {
   const net::Response first = check("CreateMicrovmImage/token", create(body));
   const net::Response again = world.send(create(body));
   EXPECT_EQ(std::get<std::string>(again.body), std::get<std::string>(first.body));
-TEST_F(GoldenTest, ForeignArchitecturesAreRefusedWhereThatIsAsked) {
-  world.control.world->foreign_architecture = control::ForeignArchitecture::kRefuse;
-  const std::string foreign = R"(,"cpuConfigurations":[{"architecture":"ARM_64"}])";
-  check("CreateMicrovmImage/foreign_architecture", create(TestWorld::image_body("demo", foreign)));
-  world.create_image("demo", R"(,"cpuConfigurations":[{"architecture":"X86_64"}])");
-  check("UpdateMicrovmImage/foreign_architecture", update("demo", foreign));
-  check("ListManagedMicrovmImages/foreign_architecture_refused", get(std::string(kManaged) + "?maxResults=1"));
-}
-
   check("CreateMicrovmImage/token_conflict", create(TestWorld::image_body("other", R"(,"clientToken":"token-1")")));
 }
 
@@ -236,17 +247,6 @@ TEST_F(GoldenTest, UpdateMicrovmImageVersion) {
   check("UpdateMicrovmImageVersion/missing_image", patch("absent", "1.0", R"({"status":"ACTIVE"})"));
 }
 
-TEST_F(GoldenTest, DeleteMicrovmImageVersion) {
-  world.create_image("demo");
-  const std::string vm = world.run_microvm(TestWorld::image_arn("demo"));
-  check("DeleteMicrovmImageVersion/last_version", {"DELETE", image_path("demo", "/versions/1.0"), ""});
-  world.send(update("demo"));
-  ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 2));
-  check("DeleteMicrovmImageVersion/running_microvms", {"DELETE", image_path("demo", "/versions/1.0"), ""});
-  check("DeleteMicrovmImageVersion/missing_version", {"DELETE", image_path("demo", "/versions/7.0"), ""});
-  check("DeleteMicrovmImageVersion/missing_image", {"DELETE", image_path("absent", "/versions/1.0"), ""});
-  world.host().hold(test::FakeHost::Call::kRemoveSnapshot);
-  check("DeleteMicrovmImageVersion/success", {"DELETE", image_path("demo", "/versions/2.0"), ""});
 TEST_F(GoldenTest, StatusOfAVersionDoesNotMoveTheHourOfItsState) {
   const auto bucket = [&] {
     const std::string body = std::get<std::string>(world.send(get(image_path("demo", "/versions/1.0"))).body);
@@ -260,6 +260,17 @@ TEST_F(GoldenTest, StatusOfAVersionDoesNotMoveTheHourOfItsState) {
   EXPECT_EQ(bucket(), before);
 }
 
+TEST_F(GoldenTest, DeleteMicrovmImageVersion) {
+  world.create_image("demo");
+  const std::string vm = world.run_microvm(TestWorld::image_arn("demo"));
+  check("DeleteMicrovmImageVersion/last_version", {"DELETE", image_path("demo", "/versions/1.0"), ""});
+  world.send(update("demo"));
+  ASSERT_TRUE(world.control.wait_for_build(control::BuildState::kSuccessful, 2));
+  check("DeleteMicrovmImageVersion/running_microvms", {"DELETE", image_path("demo", "/versions/1.0"), ""});
+  check("DeleteMicrovmImageVersion/missing_version", {"DELETE", image_path("demo", "/versions/7.0"), ""});
+  check("DeleteMicrovmImageVersion/missing_image", {"DELETE", image_path("absent", "/versions/1.0"), ""});
+  world.host().hold(test::FakeHost::Call::kRemoveSnapshot);
+  check("DeleteMicrovmImageVersion/success", {"DELETE", image_path("demo", "/versions/2.0"), ""});
   check("DeleteMicrovmImageVersion/again", {"DELETE", image_path("demo", "/versions/2.0"), ""});
   check("GetMicrovmImage/version_deleting", get(image_path("demo")));
   check("GetMicrovmImageVersion/deleting", get(image_path("demo", "/versions/2.0")));
@@ -302,6 +313,11 @@ TEST_F(GoldenTest, RunMicrovmRefusesWhatTheServiceForbids) {
   world.create_image("demo");
   check("RunMicrovm/missing_image", run(run_body("absent")));
   check("RunMicrovm/missing_version", run(run_body("demo", R"(,"imageVersion":"2.0")")));
+  for (const auto& [name, account] :
+       {std::pair("missing_connector", "000000000000"), {"foreign_connector", "111111111111"}}) {
+    const std::string arn = fmt::format("arn:aws:lambda:us-east-1:{}:network-connector:nc-absent", account);
+    check(std::string("RunMicrovm/") + name, run(run_body("demo", ",\"egressNetworkConnectors\":[\"" + arn + "\"]")));
+  }
   world.run_microvm(TestWorld::image_arn("demo"), R"(,"clientToken":"token-1")");
   check("RunMicrovm/token_conflict",
         run(run_body("demo", R"(,"maximumDurationInSeconds":60,"clientToken":"token-1")")));
