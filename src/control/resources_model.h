@@ -24,12 +24,17 @@ enum class Act {
   kHoldBuild,  // creates or updates; the build ends with kRelease
   kRelease,
   kDelete,
+  kFailDeletion,  // of an image or, with the flag, a version
+  kHoldDeletion,  // of an image; it and those after it end with kReleaseDeletions
+  kReleaseDeletions,
   kSetStatus,
   kDeleteVersion,
   kTag,
   kUntag,
   kRun,
   kTerminate,
+  kStrangerCreates,  // another account, with the same names and tokens
+  kStrangerMeddles,  // with what is not its own
   kConnect,
   kDisconnect,
   kReconnect,  // an update
@@ -43,7 +48,7 @@ struct Step {
   int name;     // which image or connector
   int version;  // its major number
   int token;    // 0: none
-  bool flag;    // fails; INACTIVE; pinned
+  bool flag;    // fails; INACTIVE; pinned; of a version
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Step& step) {
@@ -62,12 +67,17 @@ inline rc::Gen<Step> any_step() {
       {4, Act::kHoldBuild},
       {5, Act::kRelease},
       {4, Act::kDelete},
+      {4, Act::kFailDeletion},
+      {3, Act::kHoldDeletion},
+      {5, Act::kReleaseDeletions},
       {8, Act::kSetStatus},
       {6, Act::kDeleteVersion},
       {3, Act::kTag},
       {3, Act::kUntag},
       {7, Act::kRun},
       {4, Act::kTerminate},
+      {3, Act::kStrangerCreates},
+      {3, Act::kStrangerMeddles},
       {6, Act::kConnect},
       {4, Act::kDisconnect},
       {4, Act::kReconnect},
@@ -104,7 +114,7 @@ struct ModelConnector {
 
 struct ModelToken {
   std::string digest;
-  std::string made;   // name of the image and version, or id of the connector
+  std::string made;   // name of the image and version, or id of the VM or connector
   std::string bound;  // what it ends with: the name of the image, or as `made`
 };
 
