@@ -89,6 +89,7 @@ TEST_F(GoldenCheckpointsTest, MicrovmsWithoutAStateAreRefused) {
   check("ForkMicrovm/terminated", fork(ours(vm)));
   check("CreateCheckpoint/terminated", make(vm));
   check("RollbackMicrovm/terminated", roll_back(vm, checkpoint.substr(checkpoint.rfind('/') + 1)));
+  world.await_state(pending, control::MicrovmState::kRunning);
   check("ForkMicrovm/payload_without_hook", fork(ours(pending), R"({"runHookPayload":"x"})"));
 }
 
