@@ -34,6 +34,7 @@ void read_figures(telemetry::Metrics& metrics, const FigureSources& sources) {
   count_microvms(metrics, sources.metadata);
   const host::Host::PoolFigures pool = sources.host.pool_figures();
   metrics.pool_clones.set({}, static_cast<double>(pool.stock));
+  metrics.pool_started.set({}, static_cast<double>(pool.started));
   metrics.pool_rehearsed.set({}, static_cast<double>(pool.rehearsed));
   metrics.pool_hits.raise_to({}, static_cast<double>(pool.hits));
   metrics.pool_misses.raise_to({}, static_cast<double>(pool.misses));

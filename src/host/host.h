@@ -258,7 +258,8 @@ class Host {
   // Of the clones made ahead, since the start.
   struct PoolFigures {
     std::size_t stock = 0;
-    std::size_t rehearsed = 0;  // of these (host/rehearsal.h)
+    std::size_t started = 0;    // of these, processes that were merely started, for VMs that wake
+    std::size_t rehearsed = 0;  // of the others (host/rehearsal.h)
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
   };

@@ -518,7 +518,7 @@ Host::PoolFigures LocalHost::pool_figures() const {
     return {};
   }
   const WarmPool::Figures figures = warm_->figures();
-  return {figures.stock, figures.rehearsed, figures.hits, figures.misses};
+  return {figures.stock, figures.started, figures.rehearsed, figures.hits, figures.misses};
 }
 
 // --- start ---

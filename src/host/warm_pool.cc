@@ -119,6 +119,7 @@ WarmPool::Figures WarmPool::figures() const {
   Figures figures = figures_;
   for (const auto& [key, shelf] : shelves_) {
     figures.rehearsed += shelf.rehearsed;
+    figures.started += std::get<Stage>(key) == Stage::kStarted ? shelf.stock.size() : 0;
   }
   return figures;
 }

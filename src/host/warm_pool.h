@@ -73,7 +73,8 @@ class WarmPool {
 
   struct Figures {
     std::size_t stock = 0;
-    std::size_t rehearsed = 0;  // of these
+    std::size_t started = 0;    // of these, for VMs that wake
+    std::size_t rehearsed = 0;  // of the others
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;  // launches and wakes that took the slow path
   };

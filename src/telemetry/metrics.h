@@ -105,6 +105,7 @@ class Metrics {
   HistogramFamily endpoint_answers;  // image
   GaugeFamily microvms;              // state, image
   GaugeFamily pool_clones;
+  GaugeFamily pool_started;
   GaugeFamily pool_rehearsed;
   CounterFamily pool_hits;
   CounterFamily pool_misses;
