@@ -54,7 +54,7 @@ def measure(machine, arn, series, options):
             "VMs": len(vms),
             "MiB used when all run": used >> 20,
             "MiB of the budget": budget >> 20,
-            "MiB used, median": statistics.median(traffic.used) >> 20,
+            "MiB used, median": int(statistics.median(traffic.used)) >> 20,
             "MiB used, largest": max(traffic.used) >> 20,
             "requests a second": traffic.requests / traffic.seconds,
             "wakes": traffic.wakes,
