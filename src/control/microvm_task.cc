@@ -207,6 +207,11 @@ void MicrovmTask::exited(const host::VmExit& exit) {
   post([this, readable] { exited_now(readable); });
 }
 
+// Only a VM that was awake is watched: what it was before is consumed.
+bool MicrovmTask::ended_while_waking(Effect effect, const host::VmExit& exit) {
+  return effect == Effect::kResume && exit.cause == host::VmExit::Cause::kVmmDied;
+}
+
 void MicrovmTask::exited_now(const host::VmExit& exit) {
   switch (record_.state) {
     case MicrovmState::kTerminating:
@@ -220,8 +225,8 @@ void MicrovmTask::exited_now(const host::VmExit& exit) {
   }
   if (effect_ != Effect::kNone) {
     exit_ = exit;  // its outcome shows whether the VM is one that can have ended
-    if (effect_ == Effect::kLaunch) {
-      cancellation_->cancel();
+    if (effect_ == Effect::kLaunch || ended_while_waking(effect_, exit)) {
+      cancellation_->cancel();  // no hook answers any more
     }
   } else if (record_.state == MicrovmState::kSuspended) {
     log::warning("a suspended microvm was reported to have ended", {{"microvm", id_}});  // a late word on its last VMM
@@ -426,7 +431,7 @@ void MicrovmTask::finished(Effect effect, bool alive) {
     services_.memory.freed();
   }
   const auto exit = std::exchange(exit_, std::nullopt);
-  if (exit && (alive || effect == Effect::kLaunch)) {
+  if (exit && (alive || effect == Effect::kLaunch || ended_while_waking(effect, *exit))) {
     record_.exit = exit;
     ended_unexpectedly(*exit);
   }

@@ -116,6 +116,22 @@ TEST_F(MicrovmsTest, ExitDuringTheLaunchIsTheReason) {
   EXPECT_EQ(fixture.get(id).state_reason, "Container Stopped with Exit Code: 1");
 }
 
+TEST_F(MicrovmsTest, DeadVmmIsNotWaitedForByTheResumeHook) {
+  const auto id = running_vm(ControlFixture::all_hooks());
+  suspend(id);
+  const int hooks = host.count(FakeHost::Call::kHook);
+  host.hold(FakeHost::Call::kHook);
+  ASSERT_TRUE(fixture.microvms->resume(kAccount, id));
+  ASSERT_TRUE(host.wait_for(FakeHost::Call::kHook, hooks + 1));
+  host::VmExit exit;
+  exit.cause = host::VmExit::Cause::kVmmDied;
+  exit.sentence = "Its VMM was killed.";
+  host.end(id, exit);
+  ASSERT_TRUE(reaches(id, MicrovmState::kTerminated));
+  ASSERT_TRUE(fixture.get(id).exit);
+  EXPECT_EQ(fixture.get(id).exit->sentence, "Its VMM was killed.");
+}
+
 TEST_F(MicrovmsTest, ExitDuringASuspensionThatSucceedsIsForgotten) {
   const auto id = running_vm();
   host.hold(FakeHost::Call::kSuspend);

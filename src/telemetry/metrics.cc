@@ -204,7 +204,8 @@ Metrics::Metrics(std::size_t images_max)
       microvms(*registry_, "dormouse_microvms", "MicroVMs by state.", {"state", "image"}),
       pool_clones(*registry_, "dormouse_pool_clones", "Clones made ahead that wait for a launch or a wake.", {}),
       pool_started(*registry_, "dormouse_pool_started", "Of these, processes merely started, for VMs that wake.", {}),
-      pool_rehearsed(*registry_, "dormouse_pool_rehearsed", "Of the others, those whose application has rehearsed.", {}),
+      pool_rehearsed(
+          *registry_, "dormouse_pool_rehearsed", "Of the others, those whose application has rehearsed.", {}),
       pool_hits(*registry_, "dormouse_pool_hits_total", "Launches and wakes that found a clone made ahead.", {}),
       pool_misses(*registry_, "dormouse_pool_misses_total", "Launches and wakes that found none.", {}),
       kept_processes(*registry_, "dormouse_kept_processes", "Processes of suspended VMs kept for a quick wake.", {}),
