@@ -207,11 +207,6 @@ void MicrovmTask::exited(const host::VmExit& exit) {
   post([this, readable] { exited_now(readable); });
 }
 
-// Only a VM that was awake is watched: what it was before is consumed.
-bool MicrovmTask::ended_while_waking(Effect effect, const host::VmExit& exit) {
-  return effect == Effect::kResume && exit.cause == host::VmExit::Cause::kVmmDied;
-}
-
 void MicrovmTask::exited_now(const host::VmExit& exit) {
   switch (record_.state) {
     case MicrovmState::kTerminating:

@@ -118,7 +118,10 @@ class MicrovmTask : public std::enable_shared_from_this<MicrovmTask> {
   void record_changed();  // persists, then publishes
   void settle();          // after each event: does what is due or wanted, sets the timer
   void act_on_clock();
-  static bool ended_while_waking(Effect effect, const host::VmExit& exit);
+  // Only a VM that was awake is watched: what it was before is consumed.
+  static bool ended_while_waking(Effect effect, const host::VmExit& exit) {
+    return effect == Effect::kResume && exit.cause == host::VmExit::Cause::kVmmDied;
+  }
   void exited_now(const host::VmExit& exit);
   void proceed();
   void set_timer();
