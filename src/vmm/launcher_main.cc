@@ -80,8 +80,9 @@ int probe_kvm(const char* device) {
   }
   const int kvm = ::open(device, O_RDWR | O_CLOEXEC);
   if (kvm < 0) {
-    std::fprintf(stderr, "dormouse-vmm-launch: open %s: %s\n", device, std::generic_category().message(errno).c_str());
-    return errno == EACCES || errno == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
+    const int reason = errno;  // before anything else sets it
+    std::fprintf(stderr, "dormouse-vmm-launch: open %s: %s\n", device, std::generic_category().message(reason).c_str());
+    return reason == EACCES || reason == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
   }
   const int vm = ::ioctl(kvm, KVM_CREATE_VM, 0);
   if (vm < 0) {
