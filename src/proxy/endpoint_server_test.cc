@@ -555,21 +555,12 @@ TEST_F(EndpointServerTest, HoldsAVmToItsConnections) {
   limits.connections = 1;
   backend_.limit(limits);
   const auto asker = client();
-  asker->write(request());
-  const auto guest = backend_.next_guest();
-  guest->read_header();
-  guest->answer("one");
-  EXPECT_THAT(asker->read_header(), StartsWith("HTTP/1.1 200"));
-  EXPECT_EQ(asker->read_exactly(3), "one");
+  expect_answered(*asker, "one");
   const std::string answer = answer_to(request());
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 429"));
   EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
   EXPECT_THAT(answer, ::testing::EndsWith("Too many connections"));
-  asker->write(request());
-  const auto next = backend_.next_guest();
-  next->read_header();
-  next->answer("two");
-  EXPECT_THAT(asker->read_header(), StartsWith("HTTP/1.1 200")) << "the connection that is there goes on";
+  expect_answered(*asker, "two");  // the connection that is there goes on
 }
 
 TEST_F(EndpointServerTest, HoldsAVmToItsRateOfRequestsAndSaysWhenToComeAgain) {
@@ -578,12 +569,7 @@ TEST_F(EndpointServerTest, HoldsAVmToItsRateOfRequestsAndSaysWhenToComeAgain) {
   limits.requests = Rate{0.001, 1};
   backend_.limit(limits);
   const auto asker = client();
-  asker->write(request());
-  const auto guest = backend_.next_guest();
-  guest->read_header();
-  guest->answer("one");
-  EXPECT_THAT(asker->read_header(), StartsWith("HTTP/1.1 200"));
-  EXPECT_EQ(asker->read_exactly(3), "one");
+  expect_answered(*asker, "one");
   asker->write(request());
   const std::string header = asker->read_header();
   EXPECT_THAT(header, StartsWith("HTTP/1.1 429"));

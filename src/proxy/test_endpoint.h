@@ -395,6 +395,15 @@ class EndpointServerTest : public ::testing::Test {
            "\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" +
            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + headers + "\r\n";
   }
+  // A request of this client's, which its guest answers with that body.
+  void expect_answered(Client& asker, const std::string& body) {
+    asker.write(request());
+    const auto guest = backend_.next_guest();
+    guest->read_header();
+    guest->answer(body);
+    EXPECT_THAT(asker.read_header(), ::testing::StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(asker.read_exactly(body.size()), body);
+  }
   // What the endpoint itself answers to a request that needs no guest.
   std::string answer_to(const std::string& text) {
     const auto asker = client();
