@@ -5,17 +5,16 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "aws/digest.h"
 #include "base/scope_exit.h"
 #include "cli/archive.h"
 #include "cli/connector_arn.h"
+#include "hashing/digest.h"
 #include "os/file.h"
 
 namespace dormouse::cli {
@@ -94,28 +93,6 @@ Result<fs::path> artifact(const std::string& given, const fs::path& scratch, Ter
   terminal.note(fmt::format(
       "packed {} files, {} into {}", summary.files, size_text(static_cast<double>(summary.bytes)), size_text(size)));
   return scratch;
-}
-
-}  // namespace
-
-namespace {
-
-// Of a file's content, in hexadecimal.
-Result<std::string> digest_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  aws::Digest digest(aws::DigestAlgorithm::kSha256);
-  std::vector<char> piece(1U << 20U);
-  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount() > 0) {
-    digest.update(std::string_view(piece.data(), static_cast<std::size_t>(file.gcount())));
-  }
-  if (!file.eof()) {
-    return fail(ErrorKind::kInternal, fmt::format("'{}' cannot be read", path.string()));
-  }
-  std::string text;
-  for (const char byte : digest.finish()) {
-    text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  }
-  return text;
 }
 
 }  // namespace
@@ -226,7 +203,7 @@ Result<std::string> upload_content(const ImageContent& content,
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     version = std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
   } else {
-    DM_ASSIGN(version, digest_of(zip), "");
+    DM_ASSIGN(version, hashing::digest_of_file(zip), "the artifact");
   }
   const std::string key = fmt::format("{}/{}.zip", name, version);
   DM_TRY(service.create_bucket(content.bucket, context), "create bucket " + content.bucket);
