@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "cli/add_command.h"
 #include "cli/command.h"
 #include "cli/record.h"
 
@@ -89,38 +90,35 @@ Status rotate(const Options& options, const Invocation& invocation) {
   return {};
 }
 
-std::shared_ptr<Options> add(CLI::App& key,
-                             Invocation& invocation,
-                             const char* verb,
-                             const char* about,
-                             Status (*run)(const Options&, const Invocation&)) {
-  CLI::App* const command = key.add_subcommand(verb, about);
-  auto options = std::make_shared<Options>();
-  command->add_option("ACCOUNT", options->account, "12 digits")->required();
-  command->callback([options, run, &invocation] {
-    invocation.action = [options, run, &invocation] { return run(*options, invocation); };
-  });
-  return options;
-}
-
 }  // namespace
 
 void add_account_key(CLI::App& account, Invocation& invocation) {
   CLI::App* const key = account.add_subcommand("key", "the access keys of an account");
   key->require_subcommand(1);
-  add(*key, invocation, "create", "a new key; its secret is shown once", create);
-  key->get_subcommand("create")->footer("Example:\n  dormouse account key create 111111111111 >> ~/.aws/credentials");
-  add(*key, invocation, "list", "the keys, without their secrets", list);
-  key->get_subcommand("list")->footer("Example:\n  dormouse account key list 111111111111");
-  const auto revoked = add(*key, invocation, "revoke", "a key is no longer taken, from now on", revoke);
-  key->get_subcommand("revoke")->add_option("KEY", revoked->key, "AKIA...")->required();
-  key->get_subcommand("revoke")->footer("Example:\n  dormouse account key revoke 111111111111 AKIA...");
-  const auto rotated = add(*key, invocation, "rotate", "a new key in place of one that works on for a while", rotate);
-  key->get_subcommand("rotate")->add_option("KEY", rotated->key, "AKIA..., the old one")->required();
-  key->get_subcommand("rotate")
-      ->add_option("--overlap", rotated->overlap_seconds, "seconds that the old key works on")
+  Options* options = nullptr;
+  const auto add = [&](const char* verb, const char* about, auto run, const char* footer) {
+    CLI::App* const command = add_command(*key, invocation, verb, about, run, options);
+    command->add_option("ACCOUNT", options->account, "12 digits")->required();
+    command->footer(footer);
+    return command;
+  };
+  add("create",
+      "a new key; its secret is shown once",
+      create,
+      "Example:\n  dormouse account key create 111111111111 >> ~/.aws/credentials");
+  add("list", "the keys, without their secrets", list, "Example:\n  dormouse account key list 111111111111");
+  CLI::App* command = add("revoke",
+                          "a key is no longer taken, from now on",
+                          revoke,
+                          "Example:\n  dormouse account key revoke 111111111111 AKIA...");
+  command->add_option("KEY", options->key, "AKIA...")->required();
+  command = add("rotate",
+                "a new key in place of one that works on for a while",
+                rotate,
+                "Example:\n  dormouse account key rotate 111111111111 AKIA... --overlap 3600");
+  command->add_option("KEY", options->key, "AKIA..., the old one")->required();
+  command->add_option("--overlap", options->overlap_seconds, "seconds that the old key works on")
       ->capture_default_str();
-  key->get_subcommand("rotate")->footer("Example:\n  dormouse account key rotate 111111111111 AKIA... --overlap 3600");
 }
 
 }  // namespace dormouse::cli

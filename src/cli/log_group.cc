@@ -2,12 +2,11 @@
 //
 // log-group list, streams, create, retain, delete.
 
-#include <memory>
-
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "cli/add_command.h"
 #include "cli/command.h"
 #include "cli/record.h"
 
@@ -108,18 +107,6 @@ Status retain(const Options& options, const Invocation& invocation) {
                 invocation);
 }
 
-using Run = Status (*)(const Options&, const Invocation&);
-
-CLI::App* add(CLI::App& parent, Invocation& invocation, const char* verb, const char* about, Run run, Options*& given) {
-  CLI::App* const command = parent.add_subcommand(verb, about);
-  const auto options = std::make_shared<Options>();
-  given = options.get();
-  command->callback([options, run, &invocation] {
-    invocation.action = [options, run, &invocation] { return run(*options, invocation); };
-  });
-  return command;
-}
-
 }  // namespace
 
 void add_log_group_commands(CLI::App& program, Invocation& invocation) {
@@ -127,25 +114,26 @@ void add_log_group_commands(CLI::App& program, Invocation& invocation) {
   group->require_subcommand(1);
   Options* options = nullptr;
 
-  CLI::App* command = add(*group, invocation, "list", "all groups, how much they hold and for how long", list, options);
+  CLI::App* command =
+      add_command(*group, invocation, "list", "all groups, how much they hold and for how long", list, options);
   command->add_option("--prefix", options->prefix, "only groups whose names begin so");
   command->footer("Example:\n  dormouse log-group list --prefix /aws/lambda-microvms/");
 
-  command = add(*group, invocation, "streams", "the streams of a group: MicroVMs and builds", streams, options);
+  command = add_command(*group, invocation, "streams", "the streams of a group: MicroVMs and builds", streams, options);
   command->add_option("GROUP", options->group, "its name")->required();
   command->add_option("--prefix", options->prefix, "only streams whose names begin so");
   command->footer("Example:\n  dormouse log-group streams /aws/lambda-microvms/counter --prefix build/");
 
-  command = add(*group, invocation, "create", "a group ahead of its first output", create, options);
+  command = add_command(*group, invocation, "create", "a group ahead of its first output", create, options);
   command->add_option("GROUP", options->group, "letters, digits, . - _ / and #")->required();
   command->footer("Example:\n  dormouse log-group create /my/group");
 
-  command = add(*group, invocation, "retain", "how long the events of a group are kept", retain, options);
+  command = add_command(*group, invocation, "retain", "how long the events of a group are kept", retain, options);
   command->add_option("GROUP", options->group, "its name")->required();
   command->add_option("DAYS", options->days, "1, 3, 5, 7, 14, 30, ...; or default")->required();
   command->footer("Example:\n  dormouse log-group retain /my/group 30");
 
-  command = add(*group, invocation, "delete", "a group with all its events", remove, options);
+  command = add_command(*group, invocation, "delete", "a group with all its events", remove, options);
   command->add_option("GROUP", options->group, "its name")->required();
   command->footer("Example:\n  dormouse log-group delete /my/group");
 }

@@ -2,13 +2,12 @@
 //
 // role create, list, describe, delete: what images are built and MicroVMs run as, by `iam`.
 
-#include <memory>
-
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <boost/url/pct_string_view.hpp>
 #include <fmt/format.h>
 
+#include "cli/add_command.h"
 #include "cli/command.h"
 #include "cli/image_content.h"
 #include "cli/record.h"
@@ -223,18 +222,6 @@ Status remove(const Options& options, const Invocation& invocation) {
   return {};
 }
 
-using Run = Status (*)(const Options&, const Invocation&);
-
-CLI::App* add(CLI::App& parent, Invocation& invocation, const char* verb, const char* about, Run run, Options*& given) {
-  CLI::App* const command = parent.add_subcommand(verb, about);
-  const auto options = std::make_shared<Options>();
-  given = options.get();
-  command->callback([options, run, &invocation] {
-    invocation.action = [options, run, &invocation] { return run(*options, invocation); };
-  });
-  return command;
-}
-
 }  // namespace
 
 void add_role_commands(CLI::App& program, Invocation& invocation) {
@@ -242,7 +229,7 @@ void add_role_commands(CLI::App& program, Invocation& invocation) {
   role->require_subcommand(1);
   Options* options = nullptr;
 
-  CLI::App* command = add(*role, invocation, "create", "a new role; answers with its ARN", create, options);
+  CLI::App* command = add_command(*role, invocation, "create", "a new role; answers with its ARN", create, options);
   command->add_option("NAME", options->role, "1 to 64 letters, digits and _+=,.@-")->required();
   command->add_option("--trust", options->trust, "file with the trust policy; else lambda.amazonaws.com is trusted");
   command->add_option("--path", options->path, "begins and ends with /, as /team/");
@@ -255,15 +242,15 @@ void add_role_commands(CLI::App& program, Invocation& invocation) {
       "  dormouse role create build\n"
       "  dormouse image create counter examples/counter --role $(dormouse role create build --tag team=blue)");
 
-  command = add(*role, invocation, "list", "all roles of the account", list, options);
+  command = add_command(*role, invocation, "list", "all roles of the account", list, options);
   command->add_option("--path-prefix", options->prefix, "only roles whose paths begin so, as /team/");
   command->footer("Example:\n  dormouse role list --json | jq -r '.roles[].Arn'");
 
-  command = add(*role, invocation, "describe", "a role, whom it trusts, and its policies", describe, options);
+  command = add_command(*role, invocation, "describe", "a role, whom it trusts, and its policies", describe, options);
   command->add_option("ROLE", options->role, "name or ARN")->required();
   command->footer("Example:\n  dormouse role describe build");
 
-  command = add(*role, invocation, "delete", "delete a role; its sessions end with it", remove, options);
+  command = add_command(*role, invocation, "delete", "delete a role; its sessions end with it", remove, options);
   command->add_option("ROLE", options->role, "name or ARN")->required();
   command->add_flag("--with-policies", options->with_policies, "delete and detach its policies first");
   command->footer("Example:\n  dormouse role delete build --with-policies");
