@@ -52,7 +52,7 @@ Guest::Guest(GuestSupport& support,
 Guest::~Guest() {
   close_egress();
   if (support_.cpu_groups && vmm_) {
-    support_.cpu_groups->remove(name_, vmm_->process().pid());
+    support_.cpu_groups->remove(vmm_->process().pid());
   }
 }
 
@@ -60,7 +60,7 @@ void Guest::give_share(unsigned thousandths) {
   if (!support_.cpu_groups) {
     return;
   }
-  const Status placed = support_.cpu_groups->place(name_, vmm_->process().pid(), thousandths);
+  const Status placed = support_.cpu_groups->place(vmm_->process().pid(), thousandths);
   if (!placed) {
     log::warning("a VM has no share of the processors by its size",
                  {{"vm", name_}, {"error", placed.error().message()}});
@@ -73,7 +73,7 @@ Status Guest::commission() {
   }
   if (support_.cpu_groups) {
     const unsigned share = stock_->vcpus * kThousandthsEachVcpu;
-    if (const Status changed = support_.cpu_groups->change(name_, vmm_->process().pid(), share); !changed) {
+    if (const Status changed = support_.cpu_groups->change(vmm_->process().pid(), share); !changed) {
       log::warning("a VM keeps the small share of the processors that it was made ahead with",
                    {{"vm", name_}, {"error", changed.error().message()}});
     }

@@ -89,18 +89,17 @@ Result<CpuGroups> CpuGroups::open() {
   }
   CpuGroups groups(*std::move(hierarchy));
   groups.sweep();
-  const std::string trial = "trial";
   constexpr unsigned kOneProcessor = 1000;
-  auto made = groups.make(groups.group_of(trial, ::getpid()), kOneProcessor);
-  groups.remove(trial, ::getpid());
+  auto made = groups.make(groups.group_of(::getpid()), kOneProcessor);
+  groups.remove(::getpid());
   if (!made) {
     return fail(ErrorKind::kUnavailable, std::move(made).error().message());
   }
   return groups;
 }
 
-fs::path CpuGroups::group_of(const std::string& name, pid_t process) const {
-  return hierarchy_.root / fmt::format("{}{}-{}", kPrefix, name, process);
+fs::path CpuGroups::group_of(pid_t process) const {
+  return hierarchy_.root / fmt::format("{}{}", kPrefix, process);
 }
 
 Status CpuGroups::make(const fs::path& group, unsigned thousandths) const {
@@ -118,12 +117,12 @@ Status CpuGroups::set_share(const fs::path& group, unsigned thousandths) const {
   return write_setting(group / setting, std::to_string(share_value(hierarchy_.version, thousandths)));
 }
 
-Status CpuGroups::change(const std::string& name, pid_t process, unsigned thousandths) const {
-  return set_share(group_of(name, process), thousandths);
+Status CpuGroups::change(pid_t process, unsigned thousandths) const {
+  return set_share(group_of(process), thousandths);
 }
 
-Status CpuGroups::place(const std::string& name, pid_t process, unsigned thousandths) const {
-  const fs::path group = group_of(name, process);
+Status CpuGroups::place(pid_t process, unsigned thousandths) const {
+  const fs::path group = group_of(process);
   for (int attempt = 1;; ++attempt) {
     Status placed = make(group, thousandths);
     if (placed) {
@@ -135,9 +134,9 @@ Status CpuGroups::place(const std::string& name, pid_t process, unsigned thousan
   }
 }
 
-void CpuGroups::remove(const std::string& name, pid_t process) const {
+void CpuGroups::remove(pid_t process) const {
   // Fails while a process is in it, and when there is none: both are as they should be.
-  (void)::rmdir(group_of(name, process).c_str());
+  (void)::rmdir(group_of(process).c_str());
 }
 
 void CpuGroups::sweep() const {

@@ -22,8 +22,8 @@ struct CpuHierarchy {
 std::string_view to_string(CpuHierarchy::Version version);  // "cgroup v2"
 
 // Groups of one process each, which have shares of this machine's processors: what each process gets while all together
-// want more than there is. Nobody is held back while processors idle. The groups are "dormouse-<name>-<process>" at the root
-// of the hierarchy, beside those that others made: several daemons may use it, and what they call their processes is their own.
+// want more than there is. Nobody is held back while processors idle. The groups are "dormouse-<process>" at the root of the
+// hierarchy, beside those that others made. Whoever knows the process knows its group: also a daemon that found it running.
 //
 // Thread-safe: the state is the kernel's.
 class CpuGroups {
@@ -35,17 +35,17 @@ class CpuGroups {
   CpuHierarchy::Version version() const { return hierarchy_.version; }
 
   // Puts a process with all its threads into a group of its own, whose share is that of so many thousandths of a processor.
-  Status place(const std::string& name, pid_t process, unsigned thousandths) const;
+  Status place(pid_t process, unsigned thousandths) const;
   // Another share for a process that was placed.
-  Status change(const std::string& name, pid_t process, unsigned thousandths) const;
+  Status change(pid_t process, unsigned thousandths) const;
   // The group, if there is one, once its process has ended.
-  void remove(const std::string& name, pid_t process) const;
+  void remove(pid_t process) const;
   // Removes the groups whose processes have ended without that, whoever made them.
   void sweep() const;
 
  private:
   explicit CpuGroups(CpuHierarchy hierarchy) : hierarchy_(std::move(hierarchy)) {}
-  std::filesystem::path group_of(const std::string& name, pid_t process) const;
+  std::filesystem::path group_of(pid_t process) const;
   Status make(const std::filesystem::path& group, unsigned thousandths) const;
   Status set_share(const std::filesystem::path& group, unsigned thousandths) const;
 

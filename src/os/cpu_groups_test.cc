@@ -81,19 +81,18 @@ TEST(CpuGroupsTest, ProcessIsPlacedWithItsShareAndTheGroupGoesAfterIt) {
   request.arguments = {"/bin/sleep", "60"};
   auto process = Process::spawn(request);
   ASSERT_TRUE(process) << process.error().message();
-  const std::string name = "test-" + make_uuid();
-  const std::string group = "dormouse-" + name + "-" + std::to_string(process->pid());
-  const Status placed = groups->place(name, process->pid(), 2000);
+  const std::string group = "dormouse-" + std::to_string(process->pid());
+  const Status placed = groups->place(process->pid(), 2000);
   EXPECT_TRUE(placed) << placed.error().message();
   const auto in = read_file("/proc/" + std::to_string(process->pid()) + "/cgroup", 1U << 20U);
-  groups->remove(name, process->pid());  // does nothing: the process is in it
+  groups->remove(process->pid());  // does nothing: the process is in it
   const auto still = read_file("/proc/" + std::to_string(process->pid()) + "/cgroup", 1U << 20U);
   process->kill(SIGKILL);
   EXPECT_TRUE(process->wait(Context::with_timeout(std::chrono::seconds(10))));
   ASSERT_TRUE(in && still);
   EXPECT_THAT(*in, testing::HasSubstr("/" + group + "\n"));
   EXPECT_EQ(*in, *still);
-  groups->remove(name, process->pid());
+  groups->remove(process->pid());
   const auto mounts = read_file("/proc/self/mounts", 1U << 20U);
   ASSERT_TRUE(mounts);
   EXPECT_FALSE(fs::exists(find_cpu_hierarchy(*mounts)->root / group));

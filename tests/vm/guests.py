@@ -133,6 +133,22 @@ class World:
         return self.machine.extension(f"/dormouse/2026-11-01/microvms/{vm.id}")
 
 
+def share_of(pid):
+    """The control group of a process, its share of the processors, and what a whole processor would be."""
+    mounts = [line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            root = next(mount[1] for mount in mounts if mount[2] == "cgroup" and "cpu" in mount[3].split(","))
+            group = pathlib.Path(root + path)
+            return group, int((group / "cpu.shares").read_text()), 1024
+        if not controllers and "dormouse" in path:
+            root = next(mount[1] for mount in mounts if mount[2] == "cgroup2")
+            group = pathlib.Path(root + path)
+            return group, int((group / "cpu.weight").read_text()), 100
+    raise RuntimeError(f"process {pid} is in no group with the cpu controller")
+
+
 def seeded_random():
     """(a generator of random numbers, its seed: to be told with a failure)."""
     seed = random.randrange(1 << 32)
