@@ -16,6 +16,7 @@
 #include "host/user_pool.h"
 #include "host/vm_files.h"
 #include "host/watcher.h"
+#include "os/worker_pool.h"
 
 namespace dormouse::host {
 
@@ -30,6 +31,7 @@ struct VmSupport {
   Watcher& watcher;
   engine::EngineStore& engines;
   const snapshot::Platform& platform;
+  os::WorkerPool& disposal;  // of what nobody waits for
   // An empty qcow2 of this virtual size, to be copied.
   std::function<Result<std::filesystem::path>(std::uint64_t size_bytes, const os::Context&)> empty_overlay;
   WarmPool* warm = nullptr;       // none: every launch starts from nothing

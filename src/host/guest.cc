@@ -132,18 +132,14 @@ Result<std::unique_ptr<Guest>> Guest::start(GuestSupport& support, GuestRequest 
   return guest;
 }
 
-Result<std::unique_ptr<Guest>> Guest::attach(GuestSupport& support,
-                                             const std::string& name,
-                                             const std::filesystem::path& directory,
-                                             os::Process process,
-                                             network::Egress egress,
-                                             std::uint64_t agent_protocol,
-                                             const os::Context& context) {
-  DM_ASSIGN(network::Namespace found, network::Namespace::of_process(process.pid()), "");
-  std::unique_ptr<Guest> guest(
-      new Guest(support, name, std::make_shared<const network::Namespace>(std::move(found)), agent_protocol));
-  DM_ASSIGN(guest->vmm_, vmm::Vmm::attach(std::move(process), directory, context), "");
-  DM_TRY(guest->open_egress(egress), "");
+Result<std::unique_ptr<Guest>> Guest::attach(GuestSupport& support, RunningGuest running, const os::Context& context) {
+  DM_ASSIGN(network::Namespace found, network::Namespace::of_process(running.process.pid()), "");
+  std::unique_ptr<Guest> guest(new Guest(support,
+                                         std::move(running.name),
+                                         std::make_shared<const network::Namespace>(std::move(found)),
+                                         running.agent_protocol));
+  DM_ASSIGN(guest->vmm_, vmm::Vmm::attach(std::move(running.process), running.directory, context), "");
+  DM_TRY(guest->open_egress(running.egress), "");
   return guest;
 }
 

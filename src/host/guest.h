@@ -48,6 +48,15 @@ struct GuestRequest {
   std::uint64_t agent_protocol = protocol::kVersion;  // that its agent speaks: today's if it boots, else its snapshot's
 };
 
+// A guest that an earlier daemon started.
+struct RunningGuest {
+  std::string name;
+  std::filesystem::path directory;
+  os::Process process;
+  network::Egress egress = network::Egress::kInternet;
+  std::uint64_t agent_protocol = protocol::kVersion;
+};
+
 // Who a guest is, where its siblings are others.
 struct Identity {
   std::string hostname;
@@ -67,14 +76,7 @@ class Guest {
  public:
   // The vCPUs stand still until vmm().run().
   static Result<std::unique_ptr<Guest>> start(GuestSupport& support, GuestRequest request, const os::Context& context);
-  // One that an earlier daemon started.
-  static Result<std::unique_ptr<Guest>> attach(GuestSupport& support,
-                                               const std::string& name,
-                                               const std::filesystem::path& directory,
-                                               os::Process process,
-                                               network::Egress egress,
-                                               std::uint64_t agent_protocol,
-                                               const os::Context& context);
+  static Result<std::unique_ptr<Guest>> attach(GuestSupport& support, RunningGuest running, const os::Context& context);
   ~Guest();
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;

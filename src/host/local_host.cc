@@ -169,6 +169,7 @@ LocalHost::LocalHost(LocalHostOptions options,
       *watcher_,
       *engines_,
       platform_,
+      disposal_,
       [this](std::uint64_t size_bytes, const os::Context& context) { return empty_overlay(size_bytes, context); },
       nullptr});
 }

@@ -28,6 +28,7 @@
 #include "managed_base/managed_base.h"
 #include "network/address_policy.h"
 #include "network/egress_server.h"
+#include "os/worker_pool.h"
 
 namespace dormouse::host {
 
@@ -116,6 +117,7 @@ class LocalHost final : public Host {
   UserPool users_;
   TemplateStore templates_;
   GuestSupport guest_support_;
+  os::WorkerPool disposal_{{1, 1024}};
   ExitHandler exit_handler_;
   OutputHandler output_handler_;
   OutputWanted output_wanted_;

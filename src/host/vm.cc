@@ -210,7 +210,7 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     return context.trace().step("rename", [&] { return files_.publish_suspended(record); });
   }();
   if (!suspended) {
-    files_.remove_suspended_files();
+    (void)files_.remove_suspended_files();
     // The VM runs on, if it can; if not, the watcher finds its end.
     const os::Context undoing = os::Context::with_timeout(kEndTimeout);
     if (running->vmm().run(undoing)) {
@@ -390,7 +390,9 @@ Status Vm::resume(const os::Context& outer) {
     return fail(ErrorKind::kDataLoss, "resume " + id_ + ": " + awake.error().message());
   }
   (void)reached("resume.watched");
-  files_.remove_suspended_files();
+  // Nobody who waits for the VM waits for the file system.
+  (void)support_.disposal.post(
+      [pages = std::make_shared<UniqueFd>(files_.remove_suspended_files())] { os::give_back_space(*pages); });
   return {};
 }
 
@@ -435,11 +437,11 @@ Status Vm::attach(const VmRecord& record, const os::Context& context) {
   DM_ASSIGN(clone_.source, support_.templates.open(record.snapshot), "");
   DM_ASSIGN(clone_.guest,
             Guest::attach(support_.guest,
-                          id_,
-                          files_.run_directory(),
-                          std::move(process),
-                          to_network(record.egress),
-                          clone_.source->manifest.agent_protocol,
+                          {id_,
+                           files_.run_directory(),
+                           std::move(process),
+                           to_network(record.egress),
+                           clone_.source->manifest.agent_protocol},
                           context),
             "");
   DM_ASSIGN(clone_.user, support_.users.take(record.user), "");
@@ -481,7 +483,7 @@ RecoveredVm Vm::recover(const os::Context& context) {
   Status attached = record ? attach(*record, context) : Status(fail(Error(record.error())));
   if (attached) {
     found.state = RecoveredVm::State::kRunning;
-    files_.remove_suspended_files();
+    (void)files_.remove_suspended_files();
     return found;
   }
   log::warning("a VM could not be taken up again", {{"vm", id_}, {"error", attached.error().message()}});

@@ -164,10 +164,12 @@ Status VmFiles::verify(const SuspendedRecord& record) const {
   return snapshot::check_pages(pages_file);
 }
 
-void VmFiles::remove_suspended_files() const {
+UniqueFd VmFiles::remove_suspended_files() const {
+  UniqueFd last(::open(pages().c_str(), O_RDWR | O_CLOEXEC));
   for (const char* const name : {"state", "pages", "consumed.json"}) {
     ::unlink((directory_ / name).c_str());
   }
+  return last;
 }
 
 Status VmFiles::prepare_rollback(const VmFiles& checkpoint, const os::Context& context) const {

@@ -21,6 +21,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/unique_fd.h"
 #include "host/host.h"
 #include "os/file.h"
 #include "snapshot/sealed_json.h"
@@ -76,7 +77,9 @@ class VmFiles {
   Status sync_state() const;                           // state and pages
   Status sum(SuspendedRecord& record) const;           // its checksums, of the files as they are
   Status verify(const SuspendedRecord& record) const;  // kDataLoss if they are other files
-  void remove_suspended_files() const;                 // state and pages, once consumed or never published
+  // State and pages, once consumed or never published: their names are gone when this returns. The space of the pages comes
+  // back with the descriptor, if there was such a file: os::give_back_space().
+  UniqueFd remove_suspended_files() const;
 
   // --- rollback: what a checkpoint held replaces what the VM is, by one rename, and by steps that can be repeated ---
 

@@ -98,9 +98,7 @@ Result<CpuGroups> CpuGroups::open() {
   return groups;
 }
 
-fs::path CpuGroups::group_of(pid_t process) const {
-  return hierarchy_.root / fmt::format("{}{}", kPrefix, process);
-}
+fs::path CpuGroups::group_of(pid_t process) const { return hierarchy_.root / fmt::format("{}{}", kPrefix, process); }
 
 Status CpuGroups::make(const fs::path& group, unsigned thousandths) const {
   if (hierarchy_.version == CpuHierarchy::Version::kV2) {

@@ -163,6 +163,20 @@ Status remove_tree(const fs::path& path) {
   return {};
 }
 
+void give_back_space(const UniqueFd& file) {
+  constexpr off_t kPiece = off_t{16} << 20U;
+  struct stat info{};
+  if (::fstat(file.get(), &info) != 0 || info.st_nlink != 0) {
+    return;
+  }
+  for (off_t size = info.st_size; size > 0;) {
+    size = std::max<off_t>(0, size - kPiece);
+    if (::ftruncate(file.get(), size) != 0) {
+      return;  // the rest comes back when it is closed
+    }
+  }
+}
+
 std::uint64_t size_of(int fd) {
   struct stat status{};
   return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;

@@ -46,6 +46,11 @@ Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::pat
 // Removes a tree; what is not there is fine. Does not follow links.
 Status remove_tree(const std::filesystem::path& path);
 
+// Gives the space of a file back, open for writing, whose last name is gone and that nobody else has open: a piece at a time,
+// so that no one who syncs another file meanwhile waits for all of it. A file system that discards what it frees takes a
+// second for a gigabyte (ext4 mounted with discard: 0.3 s for 265 MiB). A file that has a name is left as it is.
+void give_back_space(const UniqueFd& file);
+
 std::uint64_t size_of(int fd);             // bytes; 0 when it cannot be known
 std::uint64_t allocated_bytes_of(int fd);  // bytes on disk, holes left out
 
