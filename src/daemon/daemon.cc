@@ -108,6 +108,7 @@ Result<host::LocalHostOptions> host_options(const Options& options) {
   result.acceleration = options.acceleration;
   result.kernel = options.kernel;
   result.substitute_base = options.substitute_base;
+  result.peaks_must_fit = options.memory_budget != "none";
   result.keep_suspended = std::chrono::seconds(options.keep_suspended_seconds);
   network::AddressPolicy::Options policy;
   if (!options.egress_denied.empty()) {

@@ -379,13 +379,17 @@ Status LocalHost::admit(const LaunchRequest& request) const {
 }
 
 std::optional<std::string> LocalHost::cannot_hold(const MachineSize& size) const {
+  if (!options_.peaks_must_fit) {
+    return std::nullopt;
+  }
   const auto memory = os::read_memory_facts();
   const std::uint64_t peak = std::uint64_t{size.memory_mib} << 20U;
   if (!memory || peak + kMemoryReserveBytes <= memory->total_bytes) {
     return std::nullopt;
   }
   return fmt::format(
-      "The MicroVM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller minimumMemoryInMiB.",
+      "The MicroVM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller minimumMemoryInMiB, or start the "
+      "daemon with --memory-budget none if the MicroVM will not use its peak.",
       peak >> 20U,
       memory->total_bytes >> 20U);
 }
