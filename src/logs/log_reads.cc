@@ -13,7 +13,6 @@
 
 namespace dormouse::logs {
 
-using store::SqliteConnection;
 using store::SqliteStatement;
 
 namespace {
@@ -236,12 +235,15 @@ Result<EventPage> LogStore::search(const std::string& account,
   EventPage page;
   std::uint64_t bytes = 0;
   Position last = from;
+  const SteadyTime deadline = clock_.steady() + search.time_max;
   for (std::size_t scanned = 0;; ++scanned) {
     DM_ASSIGN(const bool row, select.step(), "search log events");
     if (!row) {
       return page;
     }
-    if (scanned == search.scanned_max || page.events.size() == range.events_max || bytes >= range.bytes_max) {
+    const bool is_late = scanned > 0 && clock_.steady() >= deadline;
+    if (is_late || scanned == search.scanned_max || page.events.size() == range.events_max ||
+        bytes >= range.bytes_max) {
       page.next = last;
       return page;
     }

@@ -143,6 +143,7 @@ class LogStore {
     std::string stream_prefix;
     std::function<bool(std::string_view)> matches;  // none: all
     std::size_t scanned_max = 100'000;              // events looked at in one call
+    std::chrono::milliseconds time_max{2000};       // of one call, which other readers wait for: a match may be slow
   };
   // Of a group, oldest first, behind `place`. Named streams that are not there are kNotFound.
   Result<EventPage> search(const std::string& account,

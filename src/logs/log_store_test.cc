@@ -166,6 +166,23 @@ TEST_F(LogStoreTest, ASearchLooksAtSoManyEventsAndSaysWhereItStopped) {
   EXPECT_THAT(texts(logs->search(kAccount, "/g", search, {}, first->next)), ElementsAre("yes"));
 }
 
+TEST_F(LogStoreTest, ASearchEndsWhenItsTimeIsOverAndSaysWhereItStopped) {
+  append("a", {"1", "2", "yes"});
+  LogStore::Search search;
+  search.matches = [this](std::string_view message) {
+    clock.advance(std::chrono::seconds(2));
+    return message == "yes";
+  };
+  std::optional<Position> place;
+  for (int page = 0; page < 2; ++page) {
+    const auto found = logs->search(kAccount, "/g", search, {}, place);
+    EXPECT_THAT(texts(found), IsEmpty());
+    ASSERT_TRUE(found->next);
+    place = found->next;
+  }
+  EXPECT_THAT(texts(logs->search(kAccount, "/g", search, {}, place)), ElementsAre("yes"));
+}
+
 TEST_F(LogStoreTest, ASearchTakesNamedStreamsOrThoseWithAPrefix) {
   append("app-1", {"1"});
   append("app-2", {"2"});
