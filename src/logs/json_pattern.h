@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 
@@ -14,10 +15,11 @@ namespace dormouse::logs {
 //     { $.level = "ERROR" }                 a string; * stands for anything; letters and digits need no quotation marks
 //     { $.status >= 500 && $.ms > 1.5e3 }   numbers: = != < <= > >=; && binds more tightly than ||, parentheses most
 //     { $.user.name IS NULL }               also IS TRUE, IS FALSE, EXISTS, NOT EXISTS
-//     { $.list[0].id = 7 }                  an element; [*] any of them; ['a.b'] a name with other characters
+//     { $.list[0].id = 7 }                  an element; [*] any of them; ['a.b'] a name with other characters; .* any property
+//     { $.path = %^/item/[0-9]+$% }         a regular expression: regex_term.h
 //
 // A message that is no JSON object matches nothing, and comparing a property that is not there does not match, with != either.
-// Regular expressions `%...%` are refused.
+// Numbers are compared as numbers, and as text with what has a * or is a regular expression.
 class JsonPattern {
  public:
   // `text` begins with '{'. kInvalidArgument, with why, in words that follow "Invalid filter pattern '...': ".
@@ -25,11 +27,11 @@ class JsonPattern {
 
   bool matches(std::string_view message) const;
 
-  struct Node;  // of the expression
+  struct Tree;  // the expression
 
  private:
-  explicit JsonPattern(std::shared_ptr<const Node> root) : root_(std::move(root)) {}
-  std::shared_ptr<const Node> root_;
+  explicit JsonPattern(std::shared_ptr<const Tree> tree) : tree_(std::move(tree)) {}
+  std::shared_ptr<const Tree> tree_;
 };
 
 }  // namespace dormouse::logs

@@ -58,6 +58,28 @@ TEST(JsonPatternTest, NumbersAreComparedAsNumbers) {
   }
 }
 
+TEST(JsonPatternTest, WildcardsMatchNumbersAsText) {
+  for (const char* pattern : {"{ $.status = 5* }", "{ $.status = * }", "{ $.ms = 1500.* }", "{ $.status != 4* }"}) {
+    EXPECT_TRUE(matches(pattern)) << pattern;
+  }
+  EXPECT_FALSE(matches("{ $.status != 5* }"));
+  EXPECT_FALSE(matches("{ $.status = \"5*\" }")) << "a text, which a number is not";
+}
+
+TEST(JsonPatternTest, RegularExpressionsMatchTextsAndNumbers) {
+  for (const char* pattern : {"{ $.level = %^ERR% }",
+                              "{ $.level != %WARN|INFO% && $.status = %^5[0-9]{2}$% }",
+                              "{ $.user.tags[*] = %^b$% }",
+                              "{ $.ms = %^1500\\.5$% }",
+                              "{ $.* = %^10\\.0\\.0\\.[0-9]{1,3}$% }"}) {
+    EXPECT_TRUE(matches(pattern)) << pattern;
+  }
+  for (const char* pattern :
+       {"{ $.level = %err% }", "{ $.level != %ERR% }", "{ $.none = %null% }", "{ $.nothing = %.*% }"}) {
+    EXPECT_FALSE(matches(pattern)) << pattern;
+  }
+}
+
 TEST(JsonPatternTest, NullsBooleansAndPresenceAreAskedFor) {
   for (const char* pattern : {"{ $.none IS NULL }",
                               "{ $.ok IS TRUE }",
@@ -81,6 +103,9 @@ TEST(JsonPatternTest, ElementsAndNamesWithDotsAreReached) {
   EXPECT_FALSE(matches("{ $.list[*].id = 8 }"));
   EXPECT_TRUE(matches("{ $['a.b'] = dotted }"));
   EXPECT_TRUE(matches("{ $.['a.b'] = dotted }"));
+  EXPECT_TRUE(matches("{ $.* = dotted }"));
+  EXPECT_TRUE(matches("{ $.*.name = ann }"));
+  EXPECT_FALSE(matches("{ $.list.* = 1 }"));
 }
 
 TEST(JsonPatternTest, AndBindsMoreTightlyThanOr) {
@@ -115,8 +140,12 @@ TEST(JsonPatternTest, WhatIsWrittenWrongIsRefusedSayingHow) {
             "after a property stands =, !=, <, <=, > or >= and a value, IS NULL, IS TRUE, IS FALSE or NOT EXISTS");
   EXPECT_EQ(refusal("{ $.a[x] = 1 }"),
             "in brackets stands the number of an element, *, or a name in apostrophes, such as ['a.b']");
-  EXPECT_EQ(refusal("{ $.a = %x% }"),
-            "regular expressions are not supported by Dormouse. Use *, such as: { $.level = \"ERR*\" }");
+  EXPECT_EQ(refusal("{ $.a > %x% }"), "'%x%' is no number, and <, <=, > and >= compare numbers");
+  EXPECT_EQ(refusal("{ $.a = %x }"), "the closing % of a regular expression is missing");
+  EXPECT_EQ(
+      refusal("{ $.a = %x% || $.b = %y% || $.c != %z% }"),
+      "there are more than 2 regular expressions, which are the most that a pattern may have: join some with |, or use "
+      "* or terms");
   EXPECT_EQ(refusal("{" + std::string(60, '(') + "$.a = 1"), "parentheses are nested more than 50 deep");
 }
 
