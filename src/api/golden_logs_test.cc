@@ -129,7 +129,11 @@ TEST_F(GoldenLogsTest, FilterLogEvents) {
             in_group(fmt::format(R"(,"filterPattern":"x","nextToken":"{}")", member(first, "nextToken")))));
   print("a", {R"({"a":1})", R"({"a":2})"});
   check("FilterLogEvents/json_pattern", ask("FilterLogEvents", in_group(R"(,"filterPattern":"{ $.a = 1 }")")));
-  check("FilterLogEvents/columns_pattern", ask("FilterLogEvents", in_group(R"(,"filterPattern":"[ip, user]")")));
+  check("FilterLogEvents/columns_pattern",
+        ask("FilterLogEvents", in_group(R"(,"filterPattern":"[level = ERR* || level = WARN, word != one]")")));
+  check("FilterLogEvents/regex_pattern", ask("FilterLogEvents", in_group(R"(,"filterPattern":"%^INFO|t[h-z]ree$%")")));
+  check("FilterLogEvents/wrong_pattern",
+        ask("FilterLogEvents", in_group(R"(,"filterPattern":"[level = %(a)%, word]")")));
   check("FilterLogEvents/newest_first", ask("FilterLogEvents", in_group(R"(,"startFromHead":false)")));
   check("FilterLogEvents/names_and_prefix",
         ask("FilterLogEvents", in_group(R"(,"logStreamNames":["b"],"logStreamNamePrefix":"a")")));

@@ -179,10 +179,10 @@ void add_logs(CLI::App& program, Invocation& invocation) {
   command->add_flag("-f,--follow", options->follow, "go on with what comes; ends with Ctrl-C");
   command->add_option("--since", options->since, "how long ago (30s, 10m, 2h, 3d, 1w), or a time in UTC")
       ->capture_default_str();
-  command->add_option(
-      "--filter",
-      options->filter,
-      "only what has these terms, e.g. 'ERROR -\"by peer\"', or is such JSON, e.g. '{ $.level = ERROR }'");
+  command->add_option("--filter",
+                      options->filter,
+                      "only what has these terms, e.g. 'ERROR -\"by peer\"' or '%time-?out%', is such JSON, e.g. "
+                      "'{ $.level = ERROR }', or has such columns, e.g. '[level = ERR*, ...]'");
   command->footer(
       "An image's logs are those of its builds and of all its MicroVMs. With --json each event is a line.\n\n"
       "Example:\n"

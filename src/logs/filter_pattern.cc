@@ -8,99 +8,111 @@
 
 #include <fmt/core.h>
 
+#include "logs/pattern_reader.h"
+
 namespace dormouse::logs {
 
 namespace {
-
-constexpr std::string_view kSpaces = " \t\r\n";
 
 bool is_word_character(char character) {
   return std::isalnum(static_cast<unsigned char>(character)) != 0 || character == '_' ||
          static_cast<unsigned char>(character) >= 0x80U;
 }
 
-tl::unexpected<Error> invalid(std::string_view pattern, std::string_view why) {
-  return fail(ErrorKind::kInvalidArgument, fmt::format("Invalid filter pattern '{}': {}", pattern, why));
+bool is_space(char character) { return kSpaces.find(character) != std::string_view::npos; }
+
+tl::unexpected<Error> wrong(std::string why) { return fail(ErrorKind::kInvalidArgument, std::move(why)); }
+
+Result<RegexTerm> read_regex(PatternReader& reader) {
+  DM_ASSIGN(RegexTerm regex, reader.take_regex(), "");
+  if (!reader.rest().empty() && !is_space(reader.rest().front())) {
+    return wrong(fmt::format(
+        "'{}' follows the closing % of a regular expression: put a space between, or write \\x25 for a % within it",
+        reader.rest()));
+  }
+  return regex;
 }
 
-// The term after an opening quote, which is at text[0]; takes it and the closing quote away. False when that is missing.
-bool take_quoted(std::string_view& text, std::string& term) {
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '"') {
-      text.remove_prefix(i + 1);
-      return true;
-    }
-    if (text[i] == '\\' && i + 1 < text.size()) {
-      ++i;
-    }
-    term += text[i];
+// Without quotation marks.
+Result<std::string> read_word(PatternReader& reader) {
+  const std::string_view word = reader.take_while([](char character) { return !is_space(character); });
+  if (word.empty()) {
+    return wrong("a term is missing after '-' or '?'");
   }
-  return false;
+  if (!std::ranges::all_of(word, is_word_character)) {
+    return wrong(fmt::format(
+        "put the term '{}' into quotation marks: it has a character that is neither a letter, a digit nor an "
+        "underscore",
+        word));
+  }
+  return std::string(word);
 }
 
 }  // namespace
 
-Result<FilterPattern> FilterPattern::parse(std::string_view pattern) {
-  FilterPattern parsed;
-  std::string_view rest = pattern;
-  const auto skip_spaces = [&] { rest.remove_prefix(std::min(rest.find_first_not_of(kSpaces), rest.size())); };
-  skip_spaces();
-  if (rest.starts_with('{')) {
-    auto json = JsonPattern::parse(rest);
-    if (!json) {
-      return invalid(pattern, json.error().message());
+Status FilterPattern::read_terms(PatternReader reader) {
+  for (;;) {
+    reader.skip_spaces();
+    if (reader.rest().empty()) {
+      return {};
     }
-    parsed.json_ = *std::move(json);
-    return parsed;
-  }
-  if (rest.starts_with('[') || rest.starts_with('%')) {
-    return invalid(pattern,
-                   "patterns for columns and regular expressions are not supported by Dormouse. Use terms, such "
-                   "as: ERROR \"out of memory\" -debug");
-  }
-  for (; !rest.empty(); skip_spaces()) {
-    std::vector<std::string>* kind = &parsed.required_;
-    if (rest.front() == '-' || rest.front() == '?') {
-      kind = rest.front() == '-' ? &parsed.excluded_ : &parsed.alternatives_;
-      rest.remove_prefix(1);
+    std::vector<Term>* kind = &required_;
+    if (const char mark = reader.rest().front(); mark == '-' || mark == '?') {
+      kind = mark == '-' ? &excluded_ : &alternatives_;
+      reader.remove(1);
     }
-    std::string term;
-    if (rest.starts_with('"')) {
-      if (!take_quoted(rest, term)) {
-        return invalid(pattern, "a closing quotation mark is missing");
-      }
-    } else {
-      const std::size_t end = std::min(rest.find_first_of(kSpaces), rest.size());
-      term = rest.substr(0, end);
-      rest.remove_prefix(end);
-      const auto odd = std::find_if_not(term.begin(), term.end(), is_word_character);
-      if (term.empty() || odd != term.end()) {
-        return invalid(pattern,
-                       term.empty() ? std::string("a term is missing after '-' or '?'")
-                                    : fmt::format("put the term '{}' into quotation marks: it has a character that is "
-                                                  "neither a letter, a digit nor an underscore",
-                                                  term));
-      }
+    if (reader.rest().starts_with('%')) {
+      DM_ASSIGN(RegexTerm regex, read_regex(reader), "");
+      kind->emplace_back(std::move(regex));
+      continue;
     }
+    DM_ASSIGN(std::string term, reader.rest().starts_with('"') ? reader.take_quoted() : read_word(reader), "");
     if (!term.empty()) {
-      kind->push_back(std::move(term));
+      kind->emplace_back(std::move(term));
     }
+  }
+}
+
+Result<FilterPattern> FilterPattern::parse(std::string_view pattern) {
+  if (pattern.size() > kBytesMax) {
+    return wrong(
+        fmt::format("Invalid filter pattern: it has {} bytes, and at most {} are taken", pattern.size(), kBytesMax));
+  }
+  const std::string context = fmt::format("Invalid filter pattern '{}'", pattern);
+  FilterPattern parsed;
+  PatternReader reader(pattern);
+  reader.skip_spaces();
+  if (reader.rest().starts_with('{')) {
+    DM_ASSIGN(parsed.json_, JsonPattern::parse(reader.rest()), context);
+  } else if (reader.rest().starts_with('[')) {
+    DM_ASSIGN(parsed.columns_, ColumnPattern::parse(reader.rest()), context);
+  } else {
+    DM_TRY(parsed.read_terms(reader), context);
   }
   return parsed;
+}
+
+bool FilterPattern::has(std::string_view message, const Term& term) {
+  const auto* regex = std::get_if<RegexTerm>(&term);
+  return regex != nullptr ? regex->found_in(message)
+                          : message.find(std::get<std::string>(term)) != std::string_view::npos;
 }
 
 bool FilterPattern::matches(std::string_view message) const {
   if (json_) {
     return json_->matches(message);
   }
-  const auto has = [&](const std::string& term) { return message.find(term) != std::string_view::npos; };
-  if (std::any_of(excluded_.begin(), excluded_.end(), has)) {
+  if (columns_) {
+    return columns_->matches(message);
+  }
+  const auto is_there = [&](const Term& term) { return has(message, term); };
+  if (std::ranges::any_of(excluded_, is_there)) {
     return false;
   }
   if (required_.empty() && !alternatives_.empty()) {
-    return std::any_of(alternatives_.begin(), alternatives_.end(), has);
+    return std::ranges::any_of(alternatives_, is_there);
   }
-  return std::all_of(required_.begin(), required_.end(), has);
+  return std::ranges::all_of(required_, is_there);
 }
 
 }  // namespace dormouse::logs

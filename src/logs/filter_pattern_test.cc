@@ -2,6 +2,8 @@
 
 #include "logs/filter_pattern.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace dormouse::logs {
@@ -58,13 +60,39 @@ TEST(FilterPatternTest, BracesAskForJson) {
             "IS TRUE, IS FALSE or NOT EXISTS");
 }
 
-TEST(FilterPatternTest, WhatIsNotSupportedIsRefusedSayingSo) {
-  for (const char* pattern : {"[ip, user]", " %ERR.*%"}) {
-    EXPECT_EQ(refusal(pattern),
-              std::string("Invalid filter pattern '") + pattern +
-                  "': patterns for columns and regular expressions are not supported by Dormouse. Use terms, such "
-                  "as: ERROR \"out of memory\" -debug");
-  }
+TEST(FilterPatternTest, BracketsAskForColumns) {
+  EXPECT_TRUE(matches(" [level = ERROR, ...]", "ERROR 7"));
+  EXPECT_FALSE(matches("[level = ERROR, ...]", "an ERROR"));
+  EXPECT_EQ(refusal("[level, ms"), "Invalid filter pattern '[level, ms': the closing ']' is missing");
+}
+
+TEST(FilterPatternTest, ARegularExpressionIsATermAsAnyOther) {
+  EXPECT_TRUE(matches("%ERR.*[0-9]{2}%", "ERROR 42"));
+  EXPECT_FALSE(matches("%^[0-9]%", "ERROR 42"));
+  EXPECT_TRUE(matches("ERROR %time[- ]?out%", "ERROR: a time out"));
+  EXPECT_FALSE(matches("ERROR -%time[- ]?out%", "ERROR: a timeout"));
+  EXPECT_TRUE(matches("?FATAL ?%4[0-9][0-9]%", "status 404"));
+  EXPECT_TRUE(matches("%shutting down% now", "shutting down now"));
+}
+
+TEST(FilterPatternTest, ARegularExpressionThatIsWrongIsRefusedSayingHow) {
+  EXPECT_EQ(refusal("%ERR"), "Invalid filter pattern '%ERR': the closing % of a regular expression is missing");
+  EXPECT_EQ(
+      refusal("%a%b"),
+      "Invalid filter pattern '%a%b': 'b' follows the closing % of a regular expression: put a space between, or write "
+      "\\x25 for a % within it");
+  EXPECT_EQ(refusal("%a!%"),
+            "Invalid filter pattern '%a!%': the regular expression 'a!' has '!', which regular expressions of filter "
+            "patterns "
+            "do not know: write \\x21 for the character");
+  EXPECT_EQ(
+      refusal("%a% %b% %c%"),
+      "Invalid filter pattern '%a% %b% %c%': there are more than 2 regular expressions, which are the most that a "
+      "pattern may have: join some with |, or use * or terms");
+}
+
+TEST(FilterPatternTest, APatternBeyondTheServiceSLimitIsRefused) {
+  EXPECT_EQ(refusal(std::string(4097, 'a')), "Invalid filter pattern: it has 4097 bytes, and at most 4096 are taken");
 }
 
 TEST(FilterPatternTest, WhatIsWrittenWrongIsRefusedSayingHow) {

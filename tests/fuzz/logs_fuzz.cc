@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest writes and what a reader filters by: the first byte says which of the two the rest is.
+// What a guest writes and what a reader filters by: the first byte says which of them the rest is.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include <fmt/core.h>
+
 #include "logs/filter_pattern.h"
+#include "logs/message_fields.h"
 #include "logs/output_intake.h"
+#include "logs/regex_term.h"
 
 namespace {
 
@@ -53,6 +58,46 @@ void cut(std::string_view bytes) {
   }
 }
 
+// A pattern and behind the first line break the message.
+void filter(std::string_view pattern, std::string_view message) {
+  if (const auto parsed = logs::FilterPattern::parse(pattern)) {
+    (void)parsed->matches(message);
+  }
+}
+
+// An expression is taken or refused, and what is written with escapes alone is found in its own text.
+void search(std::string_view expression, std::string_view text) {
+  if (const auto regex = logs::RegexTerm::parse(expression)) {
+    (void)regex->found_in(text);
+  }
+  std::string escaped;
+  const std::string_view part = text.substr(0, 64);
+  for (const char byte : part) {
+    escaped += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+  }
+  const bool is_ascii = std::all_of(part.begin(), part.end(), [](char byte) { return (byte & 0x80) == 0; });
+  const auto regex = logs::RegexTerm::parse(escaped);
+  require(regex.has_value() == (is_ascii && !part.empty()));
+  require(!regex || regex->found_in(text));
+}
+
+// Fields lie in the message one behind the other, and nothing but spaces and their marks is between them.
+void split(std::string_view message) {
+  const char* at = message.data();
+  const auto require_between = [&](const char* end) {
+    require(at <= end);
+    for (; at != end; ++at) {
+      require(std::string_view(" \t\r\n[]\"").find(*at) != std::string_view::npos);
+    }
+  };
+  for (const logs::MessageField& field : logs::split_fields(message)) {
+    require_between(field.text.data());
+    require(field.rest.data() <= field.text.data());
+    at += field.text.size();
+  }
+  require_between(message.data() + message.size());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -60,15 +105,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (text.empty()) {
     return 0;
   }
-  const bool pattern = (static_cast<unsigned char>(text.front()) & 1U) != 0;
+  const auto kind = static_cast<unsigned char>(text.front()) % 4;
   text.remove_prefix(1);
-  if (!pattern) {
-    cut(text);
-    return 0;
-  }
-  const std::size_t line = std::min(text.find('\n'), text.size());
-  if (const auto parsed = dormouse::logs::FilterPattern::parse(text.substr(0, line))) {
-    (void)parsed->matches(text.substr(std::min(line + 1, text.size())));
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const std::string_view rest = text.substr(std::min(line.size() + 1, text.size()));
+  switch (kind) {
+    case 0: cut(text); break;
+    case 1: filter(line, rest); break;
+    case 2: search(line, rest); break;
+    default: split(text); break;
   }
   return 0;
 }
