@@ -43,7 +43,7 @@ struct LocalHostOptions {
   unsigned first_user = 200'000;  // VMMs run as user ids from here on
   unsigned users = 4096;
   network::AddressPolicy egress_policy;
-  bool peaks_must_fit = true;  // sizes whose peak is more than the host's memory are refused
+  bool peaks_must_fit = true;               // sizes whose peak is more than the host's memory are refused
   std::chrono::seconds keep_suspended{60};  // that the process of a suspended VM is kept; 0: not at all
 };
 
