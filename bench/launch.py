@@ -50,10 +50,10 @@ def measure_at_once(machine, arn, series, options):
     name = f"launch to first 200, {AT_ONCE} at once"
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in range(max(1, options.vms // AT_ONCE)):
+            time.sleep(AT_ONCE * PAUSE_SECONDS)  # also after what was measured before
             vms = list(pool.map(lambda _: series.measure(name, lambda: launch(machine, arn)), range(AT_ONCE)))
             for vm in filter(None, vms):
                 vm.terminate()
-            time.sleep(AT_ONCE * PAUSE_SECONDS)
 
 
 def measure(machine, arn, series, options, breakdown):
