@@ -10,6 +10,7 @@ import time
 from bench.launch import launch
 from bench.measure import Goal
 
+LARGE_DISK_MIB = 256
 SAVED = re.compile(r"a microvm was saved microvm=(\S+) bytes=(\d+) stood_still_us=(\d+)")
 
 
@@ -93,10 +94,23 @@ def measure(machine, arn, series, options, breakdown):
     client.stop(series, "request to a VM that is forked")
     saved = saves(machine, parent)
     series.seconds["source of a fork or checkpoint stands still"] += [still for _, still in saved]
+    measure_large_disk(machine, parent, series, options, made)
     for checkpoint in made:
         machine.extension(f"/dormouse/2026-11-01/checkpoints/{checkpoint}", "DELETE")
     parent.terminate()
     return {"figures": {"bytes of a save, median": statistics.median(size for size, _ in saved) if saved else None}}
+
+
+def measure_large_disk(machine, vm, series, options, made):
+    """A checkpoint copies what the VM has written to its disk while it stands still, where the file system cannot share it."""
+    vm.json(path=f"/write?mib={LARGE_DISK_MIB}")
+    before = len(saves(machine, vm))
+    for _ in range(options.forks):
+        checkpoint = series.measure(f"checkpoint until durable, {LARGE_DISK_MIB} MiB on its disk", vm.checkpoint)
+        if checkpoint:
+            made.append(checkpoint["checkpointId"])
+    name = f"source of a checkpoint stands still, {LARGE_DISK_MIB} MiB on its disk"
+    series.seconds[name] += [still for _, still in saves(machine, vm)[before:]]
 
 
 def goals(series, options):

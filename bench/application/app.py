@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmarks' application: holds 64 MiB, counts its requests, dirties memory when asked to, takes an agent's turn."""
+"""The benchmarks' application: holds 64 MiB, counts its requests, dirties memory or disk when asked to, takes an agent's turn."""
 
 import json
 import mmap
@@ -27,6 +27,15 @@ def dirty(mib):
         scratch[at : at + 16] = mark
 
 
+def write(mib):
+    """A file of so many MiB, on disk when this returns."""
+    with open("/written", "wb") as file:
+        for _ in range(mib):
+            file.write(os.urandom(1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def turn():
     begun = time.perf_counter()
     done = subprocess.run(["python3", "/app/turn.py"], capture_output=True, text=True, timeout=600)
@@ -44,9 +53,13 @@ def application(method, target, body):
         mib = int(urllib.parse.parse_qs(url.query)["mib"][0])
         dirty(mib)
         return 200, {"mib": mib}
+    if url.path == "/write":
+        mib = int(urllib.parse.parse_qs(url.query)["mib"][0])
+        write(mib)
+        return 200, {"mib": mib}
     if url.path == "/turn":
         return turn()
-    return 404, {"error": f"there is no {url.path}; try /, /dirty?mib=N or /turn"}
+    return 404, {"error": f"there is no {url.path}; try /, /dirty?mib=N, /write?mib=N or /turn"}
 
 
 def hooks(method, path, body):
