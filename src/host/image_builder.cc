@@ -20,6 +20,7 @@
 #include "build_context/build_context.h"
 #include "faults/fault_point.h"
 #include "host/application_end.h"
+#include "host/guest_boot.h"
 #include "host/process_guard.h"
 #include "http_client/http_call.h"
 #include "managed_base/recipe.h"
@@ -90,36 +91,6 @@ std::string capitalised(std::string_view name) {
   std::string text(name);
   text[0] = static_cast<char>(text[0] - 'a' + 'A');
   return text;
-}
-
-Status size_and_give(int memory, std::uint32_t memory_mib, unsigned user) {
-  if (::ftruncate(memory, static_cast<off_t>(std::uint64_t{memory_mib} << 20U)) != 0) {
-    return fail_errno("size the guest's memory");
-  }
-  if (::fchown(memory, user, user) != 0) {
-    return fail_errno("chown the guest's memory");
-  }
-  return {};
-}
-
-// For a guest that is thrown away: no page of it needs a disk.
-Result<UniqueFd> anonymous_memory(std::uint32_t memory_mib, unsigned user) {
-  UniqueFd memory(::memfd_create("builder", MFD_CLOEXEC));
-  if (!memory) {
-    return fail_errno("memfd_create");
-  }
-  DM_TRY(size_and_give(memory.get(), memory_mib, user), "");
-  return memory;
-}
-
-// In place of one that an earlier attempt left.
-Result<UniqueFd> create_memory(const fs::path& path, std::uint32_t memory_mib, unsigned user) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return fail_errno("remove " + path.string());
-  }
-  DM_ASSIGN(UniqueFd memory, os::open_file(path, O_RDWR | O_CREAT | O_EXCL), "");
-  DM_TRY(size_and_give(memory.get(), memory_mib, user), "");
-  return memory;
 }
 
 // Makes a finished file of a snapshot unchangeable and durable.
@@ -578,7 +549,8 @@ snapshot::SnapshotManifest ImageBuilder::origin() const {
   manifest.engine = engine->digest;
   manifest.qemu_version = engine->qemu_version;
   manifest.machine_type = vmm::kMachineType;
-  manifest.model = new_machine(request_.size.memory_mib, request_.size.vcpus, {"root", "containers", "application"});
+  manifest.model =
+      new_machine(platform, request_.size.memory_mib, request_.size.vcpus, {"root", "containers", "application"});
   if (platform.acceleration == vmm::Acceleration::kKvm) {
     manifest.processor = platform.processor;
   }

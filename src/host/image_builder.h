@@ -75,8 +75,7 @@ class ImageBuilder {
   // Boots again when the guest ends by itself: it does when its kernel measured its timer wrong.
   Result<std::unique_ptr<Guest>> boot_guest(const Boot& wanted, const os::Context& context);
   Result<std::unique_ptr<Guest>> boot_once(const Boot& wanted, int attempt, const os::Context& context);
-  vmm::MachineModel new_machine(std::uint32_t memory_mib, std::uint32_t vcpus, std::vector<std::string> disks) const;
-  Result<vmm::DiskFiles> disk_file(const std::string& serial, const std::filesystem::path& root) const;
+  std::filesystem::path disk_path(const std::string& serial, const std::filesystem::path& root) const;
   // Polls a build hook until it answers 200.
   Outcome poll_hook(const char* name, const Hook& hook, const AgentClient& agent, const os::Context& context);
   Outcome check_alive(const AgentClient& agent, const os::Context& context);
