@@ -119,9 +119,10 @@ struct ManagedBaseStore::Wanted {
 ManagedBaseStore::ManagedBaseStore(fs::path cache_directory, const Clock* clock)
     : cache_directory_(std::move(cache_directory)), clock_(clock != nullptr ? clock : &system_clock_) {}
 
-Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions& options,
-                                                             const os::Context& context) const {
-  Wanted wanted;
+namespace {
+
+// ManagedBase::recipe of a base that is made with these options.
+Result<std::string> recipe_digest(const BuildOptions& options) {
   hashing::Digest recipe;
   for (const RecipeFile& file : recipe_files()) {
     if (file.content.data() != build_image_script().data()) {  // that one is given to guests, not baked in
@@ -132,14 +133,23 @@ Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions&
     DM_TRY(check_kernel(*options.kernel), "kernel " + options.kernel->string());
     DM_ASSIGN(const std::string digest, hashing::digest_of_file(*options.kernel), "kernel");
     recipe.add("kernel", digest);
-    std::error_code error;
-    wanted.kernel = fs::absolute(*options.kernel, error);
   }
   if (options.mirror) {
     recipe.add("mirror", *options.mirror);
   }
-  wanted.recipe = recipe.finish();
+  return recipe.finish();
+}
 
+}  // namespace
+
+Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions& options,
+                                                             const os::Context& context) const {
+  Wanted wanted;
+  DM_ASSIGN(wanted.recipe, recipe_digest(options), "");
+  if (options.kernel) {
+    std::error_code error;
+    wanted.kernel = fs::absolute(*options.kernel, error);
+  }
   DM_ASSIGN(wanted.lists, read_package_lists(context), "");
   if (options.mirror) {
     wanted.lists.sources = {"deb " + *options.mirror + " bookworm main",
@@ -258,6 +268,11 @@ Result<std::vector<ManagedBase>> ManagedBaseStore::list() const {
     return std::pair(b.created_at, a.key) < std::pair(a.created_at, b.key);
   });
   return bases;
+}
+
+Result<std::optional<ManagedBase>> ManagedBaseStore::newest(const BuildOptions& options) const {
+  DM_ASSIGN(const std::string recipe, recipe_digest(options), "managed base");
+  return newest_of(recipe);
 }
 
 Result<std::optional<ManagedBase>> ManagedBaseStore::newest_of(const std::string& recipe) const {

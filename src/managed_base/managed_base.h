@@ -72,6 +72,10 @@ class ManagedBaseStore {
   // All complete bases, newest first.
   Result<std::vector<ManagedBase>> list() const;
 
+  // The newest complete base of the recipe and with the kernel that `options` ask for, whatever its packages' versions: what ensure()
+  // finds unless APT knows of others by now. Nothing if there is none. Cheap.
+  Result<std::optional<ManagedBase>> newest(const BuildOptions& options) const;
+
   // Removes what interrupted work has left, unless work is under way. ensure() does so too.
   Status sweep();
 

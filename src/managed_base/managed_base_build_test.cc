@@ -117,6 +117,10 @@ TEST_F(ManagedBaseBuild, IsInterruptedWithoutTraceThenMadeThenFound) {
   ASSERT_TRUE(again) << again.error().message();
   EXPECT_EQ(again->key, made->key);
   EXPECT_EQ(silent.steps, 0);
+  const auto newest = store.newest({});
+  ASSERT_TRUE(newest) << newest.error().message();
+  ASSERT_TRUE(*newest);
+  EXPECT_EQ((*newest)->key, made->key);
 
   const auto removed = store.remove_unused({}, long_enough());
   ASSERT_TRUE(removed) << removed.error().message();
