@@ -20,6 +20,7 @@ class Layout {
   std::filesystem::path engines() const { return root_ / "engines"; }
   std::filesystem::path images() const { return root_ / "images"; }
   std::filesystem::path checkpoints() const { return root_ / "checkpoints"; }
+  std::filesystem::path kernel_trial() const { return root_ / "kernel-trial.json"; }
   std::filesystem::path prepared() const { return root_ / "prepared"; }  // empty overlays, made once
 
  private:
