@@ -267,6 +267,7 @@ Check check_acceleration(const os::Context& context) {
   check.found = fmt::format("{}: {}", vmm::to_string(verdict->acceleration), verdict->reason);
   if (verdict->acceleration == vmm::Acceleration::kKvm) {
     check.verdict = Verdict::kGood;
+    check.found += "; the daemon also tries the base's kernel, once";
   } else {
     check.remedy = "works, ten times slower; a host with hardware virtualisation has /dev/kvm";
   }

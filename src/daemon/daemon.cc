@@ -222,7 +222,7 @@ struct Daemon::Parts {
   Status open_telemetry(const Options& options);
   Status open_stores(const Options& options);
   Status open_disk(const Options& options);
-  Status open_control(const Options& options, const os::Context& context);
+  Status open_control(const Options& options, const os::Cancellation& serving, const os::Context& context);
   Status listen(const Options& options);
   Result<std::vector<control::Storage::Bucket>> buckets() const;
   // What an account has besides the records of the metadata.
@@ -307,9 +307,12 @@ Status Daemon::Parts::open_disk(const Options& options) {
   return {};
 }
 
-Status Daemon::Parts::open_control(const Options& options, const os::Context& context) {
+Status Daemon::Parts::open_control(const Options& options,
+                                   const os::Cancellation& serving,
+                                   const os::Context& context) {
   DM_ASSIGN(host::LocalHostOptions wanted, host_options(options), "");
   DM_ASSIGN(host, host::LocalHost::create(std::move(wanted), context), "");
+  host->on_restart([serving] { serving.cancel(); });
   world.reset(new control::World{clock, *host, *metadata, *fetcher, options.data_directory});
   world->logs = log_writer.get();
   world->region = options.region;
@@ -435,14 +438,16 @@ Daemon::~Daemon() {
   }
 }
 
-Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const os::Context& context) {
+Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options,
+                                              const os::Cancellation& serving,
+                                              const os::Context& context) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::make_unique<Parts>()));
   Options resolved = options;
   DM_TRY(os::make_directories(options.data_directory), "--data-dir");
   resolved.data_directory = fs::canonical(options.data_directory);
   DM_TRY(daemon->parts_->open_telemetry(resolved), "");
   DM_TRY(daemon->parts_->open_stores(resolved), "");
-  DM_TRY(daemon->parts_->open_control(resolved, context), "");
+  DM_TRY(daemon->parts_->open_control(resolved, serving, context), "");
   DM_TRY(daemon->parts_->listen(resolved), "");
   return daemon;
 }

@@ -14,8 +14,11 @@ namespace dormouse::daemon {
 // they stand on each other, so that destruction takes them down from the top.
 class Daemon {
  public:
-  // Opens the data directory (one daemon at a time: kConflict), finds the VMs of an earlier daemon, listens.
-  static Result<std::unique_ptr<Daemon>> start(const Options& options, const os::Context& context);
+  // Opens the data directory (one daemon at a time: kConflict), finds the VMs of an earlier daemon, listens. Cancels `serving` when
+  // the daemon is to be destroyed and started anew with the same options.
+  static Result<std::unique_ptr<Daemon>> start(const Options& options,
+                                               const os::Cancellation& serving,
+                                               const os::Context& context);
   // Finishes what is under way; VMs run on.
   ~Daemon();
   Daemon(const Daemon&) = delete;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <malloc.h>
+#include <poll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -44,9 +47,37 @@ void give_memory_back() {
   ::mallopt(M_TRIM_THRESHOLD, kThresholdBytes);
 }
 
+// Returns when the daemon has ended: by a signal, or since it is to be started anew, which is the answer then. VMs run on.
+Result<bool> serve(const daemon::Options& options, const UniqueFd& signals) {
+  const os::Cancellation serving;
+  DM_ASSIGN(const std::unique_ptr<daemon::Daemon> daemon,
+            daemon::Daemon::start(options, serving, os::Context::with_timeout(kStartTimeout)),
+            "");
+  (void)os::Context(serving, SteadyTime::max()).wait(signals.get(), POLLIN, "serve");
+  if (serving.cancelled()) {
+    log::warning("stopping to start again; VMs run on");
+    return true;
+  }
+  signalfd_siginfo signal{};
+  while (::read(signals.get(), &signal, sizeof signal) < 0 && errno == EINTR) {
+  }
+  log::info("stopping; VMs run on", {{"signal", std::to_string(signal.ssi_signo)}});
+  return false;
+}
+
+// The same process becomes this program anew. VMMs that run stay its children; signals that wait are there afterwards, too.
+int execute_again(char** argv) {
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {  // nobody will know of those that have ended
+  }
+  ::execv("/proc/self/exe", argv);
+  fmt::print(stderr, "dormoused: {}\n", Error::from_errno(errno, "start again").message());
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  ::prctl(PR_SET_NAME, "dormoused");  // execute_again() makes it "exe"
   give_memory_back();
   int exit_code = 0;
   const auto options = daemon::read_options(argc, argv, exit_code);
@@ -67,14 +98,10 @@ int main(int argc, char** argv) {
   if (const char* const directory = std::getenv("DORMOUSE_FAULTS")) {
     faults::watch(directory);
   }
-  const auto started = daemon::Daemon::start(*options, os::Context::with_timeout(kStartTimeout));
-  if (!started) {
-    fmt::print(stderr, "dormoused: {}\n", started.error().message());
+  const auto again = serve(*options, signals);
+  if (!again) {
+    fmt::print(stderr, "dormoused: {}\n", again.error().message());
     return 1;
   }
-  signalfd_siginfo signal{};
-  while (::read(signals.get(), &signal, sizeof signal) < 0 && errno == EINTR) {
-  }
-  log::info("stopping; VMs run on", {{"signal", std::to_string(signal.ssi_signo)}});
-  return 0;
+  return *again ? execute_again(argv) : 0;
 }

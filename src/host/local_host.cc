@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "faults/fault_point.h"
-#include "hashing/digest.h"
+#include "host/kernel_trial.h"
 #include "http_client/http_call.h"
 #include "os/command.h"
 #include "os/file.h"
@@ -29,7 +29,6 @@ namespace dormouse::host {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::uint64_t kMemoryReserveBytes = 512ULL << 20U;  // what a launch must leave to the host
@@ -97,6 +96,21 @@ ProcessCare care_of_processes() {
   return care;
 }
 
+// What an earlier daemon saw come of the kernel of the base that prepare_base() will find, since the host came up.
+std::optional<KernelVerdict> known_of_kernel(const LocalHostOptions& options, vmm::Acceleration probed) {
+  if (!is_up_to_trial(options.acceleration, probed)) {
+    return std::nullopt;
+  }
+  managed_base::BuildOptions wanted;
+  wanted.kernel = options.kernel;
+  const auto boot_id = os::boot_id();
+  const auto base = managed_base::ManagedBaseStore(options.cache_directory).newest(wanted);
+  if (!boot_id || !base || !*base) {
+    return std::nullopt;
+  }
+  return remembered_verdict(Layout(options.data_directory).kernel_trial(), {*boot_id, (*base)->key});
+}
+
 // Removes what one rename published, by one rename: what is half removed is nothing.
 Status remove_published(const fs::path& directory, faults::Step withdrawn) {
   const fs::path removed = directory.string() + ".tmp";
@@ -107,21 +121,6 @@ Status remove_published(const fs::path& directory, faults::Step withdrawn) {
   DM_TRY(faults::reach(withdrawn, {directory.filename().native()}), "");
   return os::remove_tree(removed);
 }
-
-// Turns the making of a base into a sentence that says how far it is.
-class BaseProgress final : public managed_base::ProgressObserver {
- public:
-  explicit BaseProgress(std::function<void(std::string)> report) : report_(std::move(report)) {}
-  void step(std::string_view sentence, int number, int count) override {
-    log::info("making the managed base",
-              {{"step", fmt::format("{}/{}", number, count)}, {"what", std::string(sentence)}});
-    report_(fmt::format("the managed base image is being made: step {} of {}, {}", number, count, sentence));
-  }
-  void log(std::string_view line) override { log::debug("managed base", {{"output", std::string(line)}}); }
-
- private:
-  std::function<void(std::string)> report_;
-};
 
 }  // namespace
 
@@ -192,19 +191,21 @@ LocalHost::~LocalHost() {
 Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, const os::Context& context) {
   DM_TRY(os::make_directories(options.data_directory), "");
   options.data_directory = fs::canonical(options.data_directory);
-  DM_ASSIGN(const vmm::AccelerationVerdict verdict,
+  DM_ASSIGN(vmm::AccelerationVerdict probed,
             vmm::choose_acceleration(options.acceleration, launcher_of(options), context),
+            "");
+  const auto known = known_of_kernel(options, probed.acceleration);
+  const vmm::AccelerationVerdict verdict = heed(std::move(probed), options.acceleration, known);
+  auto engines = std::make_unique<engine::EngineStore>(Layout(options.data_directory).engines());
+  DM_ASSIGN(const std::shared_ptr<const engine::Engine> engine,
+            engines->choose_current(engine::EngineStore::maker_for(system_qemu(options, verdict.acceleration), context),
+                                    context),
             "");
   snapshot::Platform platform;
   platform.acceleration = verdict.acceleration;
   platform.tsc_khz = vmm::measure_tsc_khz();
   DM_ASSIGN(platform.processor, os::read_processor_facts(), "");
   platform.agent_protocols = {protocol::kOldestVersion, protocol::kVersion};
-  auto engines = std::make_unique<engine::EngineStore>(Layout(options.data_directory).engines());
-  DM_ASSIGN(const std::shared_ptr<const engine::Engine> engine,
-            engines->choose_current(engine::EngineStore::maker_for(system_qemu(options, verdict.acceleration), context),
-                                    context),
-            "");
   log::info("the host was probed",
             {{"isolation", std::string(vmm::to_string(platform.acceleration))},
              {"reason", verdict.reason},
@@ -238,43 +239,6 @@ std::optional<std::string> LocalHost::not_ready() const {
 void LocalHost::set_not_ready(std::optional<std::string> reason) {
   const std::lock_guard lock(mutex_);
   not_ready_ = std::move(reason);
-}
-
-void LocalHost::prepare_base() {
-  const os::Context context(stop_, std::chrono::steady_clock::now() + minutes(30));
-  BaseProgress progress([this](std::string sentence) { set_not_ready(std::move(sentence)); });
-  const auto prepared = [&]() -> Status {
-    managed_base::BuildOptions wanted;
-    wanted.kernel = options_.kernel;
-    managed_base::ManagedBaseStore store(options_.cache_directory);
-    DM_ASSIGN(managed_base::ManagedBase base, store.ensure(wanted, progress, context), "");
-    if (!base.notice.empty()) {
-      log::warning("managed base", {{"notice", base.notice}});
-    }
-    DM_ASSIGN(fs::path initramfs, bases_.initramfs(base, options_.program_directory / "dormouse-agent"), "");
-    // Known before the first launch wants to verify them.
-    DM_TRY(templates_.base_checksums().of(base.root), "");
-    DM_TRY(templates_.base_checksums().of(base.containers), "");
-    DM_ASSIGN(std::string kernel_sha256, hashing::digest_of_file(base.kernel), "");
-    // Before somebody wants to wake what stands on them.
-    engines_->verify_all(context);
-    collect_engines();
-    auto support = std::unique_ptr<BuildSupport>(new BuildSupport{*vm_support_,
-                                                                  bases_,
-                                                                  std::move(base),
-                                                                  std::move(initramfs),
-                                                                  std::move(kernel_sha256),
-                                                                  options_.substitute_base});
-    const std::lock_guard lock(mutex_);
-    build_support_ = std::move(support);
-    not_ready_.reset();
-    return {};
-  }();
-  if (!prepared && prepared.error().kind() != ErrorKind::kCancelled) {
-    log::error("the managed base cannot be made", {{"error", prepared.error().message()}});
-    set_not_ready("the managed base image cannot be made: " + prepared.error().message() +
-                  "; see `dormouse doctor`, then restart the daemon");
-  }
 }
 
 // --- images ---

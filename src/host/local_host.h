@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -51,7 +52,7 @@ struct LocalHostOptions {
 // in not_ready().
 class LocalHost final : public Host {
  public:
-  // Probes the machine: acceleration, the counter's rate, QEMU, which becomes an engine if it is not one yet. Takes about a
+  // Probes the machine: acceleration (and what is known of the base's kernel), the counter's rate, QEMU, which becomes an engine if it is not one yet. Takes about a
   // second.
   static Result<std::unique_ptr<LocalHost>> create(LocalHostOptions options, const os::Context& context);
   ~LocalHost() override;  // VMs run on
@@ -88,6 +89,11 @@ class LocalHost final : public Host {
   std::string isolation_reason() const override { return acceleration_reason_; }
   PoolFigures pool_figures() const override;
   KeptFigures kept_figures() const override;
+  // Called when the kernel of the base was refused under the acceleration that create() chose: with the same options it chooses
+  // another one from now on. To be set before recover(); without a handler not_ready() says what to do. It must not wait for this.
+  using RestartHandler = std::function<void()>;
+  void on_restart(RestartHandler handler) { restart_handler_ = std::move(handler); }
+
   void on_exit(ExitHandler handler) override;
   void on_output(OutputHandler handler, OutputWanted wanted) override;
 
@@ -104,6 +110,13 @@ class LocalHost final : public Host {
   Status admit(const LaunchRequest& request) const;
   Result<std::filesystem::path> empty_overlay(std::uint64_t size_bytes, const os::Context& context);
   void prepare_base();
+  // Whether guests can be made of this base. If not, not_ready() says what comes of it.
+  bool kernel_boots(const managed_base::ManagedBase& base,
+                    const std::filesystem::path& initramfs,
+                    const os::Context& context);
+  Result<std::optional<std::string>> try_kernel(const managed_base::ManagedBase& base,
+                                                const std::filesystem::path& initramfs,
+                                                const os::Context& context);
   void review_kept();
   void set_not_ready(std::optional<std::string> reason);
   void kill_strays(const std::vector<int>& known) const;
@@ -122,6 +135,7 @@ class LocalHost final : public Host {
   ExitHandler exit_handler_;
   OutputHandler output_handler_;
   OutputWanted output_wanted_;
+  RestartHandler restart_handler_;
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<VmSupport> vm_support_;
   const SystemClock clock_;
