@@ -111,6 +111,24 @@ std::optional<KernelVerdict> known_of_kernel(const LocalHostOptions& options, vm
   return remembered_verdict(Layout(options.data_directory).kernel_trial(), {*boot_id, (*base)->key});
 }
 
+// The engine of new guests. `verdict` becomes emulation where KVM is up to a trial and QEMU does not even start under it.
+Result<std::shared_ptr<const engine::Engine>> choose_engine(engine::EngineStore& engines,
+                                                            const LocalHostOptions& options,
+                                                            vmm::AccelerationVerdict& verdict,
+                                                            const os::Context& context) {
+  const auto choose = [&] {
+    return engines.choose_current(engine::EngineStore::maker_for(system_qemu(options, verdict.acceleration), context),
+                                  context);
+  };
+  auto chosen = choose();
+  if (!chosen && is_up_to_trial(options.acceleration, verdict.acceleration)) {
+    log::warning("there is no engine under KVM", {{"error", chosen.error().message()}});
+    verdict = {vmm::Acceleration::kTcg, verdict.reason + ", but QEMU does not start under KVM"};
+    chosen = choose();
+  }
+  return chosen;
+}
+
 // Removes what one rename published, by one rename: what is half removed is nothing.
 Status remove_published(const fs::path& directory, faults::Step withdrawn) {
   const fs::path removed = directory.string() + ".tmp";
@@ -195,12 +213,9 @@ Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, c
             vmm::choose_acceleration(options.acceleration, launcher_of(options), context),
             "");
   const auto known = known_of_kernel(options, probed.acceleration);
-  const vmm::AccelerationVerdict verdict = heed(std::move(probed), options.acceleration, known);
+  vmm::AccelerationVerdict verdict = heed(std::move(probed), options.acceleration, known);
   auto engines = std::make_unique<engine::EngineStore>(Layout(options.data_directory).engines());
-  DM_ASSIGN(const std::shared_ptr<const engine::Engine> engine,
-            engines->choose_current(engine::EngineStore::maker_for(system_qemu(options, verdict.acceleration), context),
-                                    context),
-            "");
+  DM_ASSIGN(const std::shared_ptr<const engine::Engine> engine, choose_engine(*engines, options, verdict, context), "");
   snapshot::Platform platform;
   platform.acceleration = verdict.acceleration;
   platform.tsc_khz = vmm::measure_tsc_khz();
