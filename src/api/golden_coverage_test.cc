@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Whether the recorded exchanges are complete: every operation's success, every error that it declares and none that it does
-// not, the violation of each kind of constraint that its input has, and every row of the table of texts in specification
-// section 1.7.
+// not (of a form: those listed here), the violation of each kind of constraint that its input has, and every row of the table
+// of texts in specification section 1.7.
 
 #include <map>
 #include <set>
@@ -19,7 +19,7 @@ using testing::HasSubstr;
 
 struct Answer {
   int status = 0;
-  std::string error;  // of x-amzn-errortype; empty: success
+  std::string error;  // of x-amzn-errortype, or the <Code> of a form's answer; empty: success
   std::string body;
 };
 
@@ -30,8 +30,8 @@ Answer parsed(const std::string& text) {
   Answer answer;
   answer.status = std::stoi(text);
   std::smatch error;
-  if (std::regex_search(text, error, std::regex("x-amzn-errortype: (\\S+)"))) {
-    answer.error = error[1].str();
+  if (std::regex_search(text, error, std::regex("x-amzn-errortype: (\\S+)|<Code>(.*)</Code>"))) {
+    answer.error = error[error[1].matched ? 1 : 2].str();
   }
   answer.body = text.substr(text.find("\n\n") + 2);
   return answer;
@@ -47,6 +47,12 @@ const Recorded& recorded() {
     }
     return found;
   }();
+  return all;
+}
+
+std::vector<const Operation*> operations_and_forms() {
+  std::vector<const Operation*> all(all_operations().begin(), all_operations().end());
+  all.insert(all.end(), query_operations().begin(), query_operations().end());
   return all;
 }
 
@@ -110,7 +116,7 @@ bool is_protocol_error(const std::string& error) {
 }
 
 TEST(GoldenCoverageTest, EveryOperationSucceeds) {
-  for (const Operation* operation : all_operations()) {
+  for (const Operation* operation : operations_and_forms()) {
     bool succeeds = false;
     for (const auto& [name, answer] : cases(operation->name)) {
       succeeds = succeeds || answer.status == operation->status;
@@ -134,6 +140,46 @@ TEST(GoldenCoverageTest, EveryDeclaredErrorIsRecordedAndNoOther) {
                   std::find(operation->errors.begin(), operation->errors.end(), error) != operation->errors.end())
           << operation->name << " answers " << error << ", which it does not declare";
     }
+  }
+}
+
+// Errors of forms, which no table of the operations has: what the services' API references list and is brought about here.
+// Besides, every form may come too fast, one with a number may have another word there, and all but GetCallerIdentity may
+// break the model or meet records that cannot be read.
+const std::map<std::string_view, std::set<std::string>>& errors_of_forms() {
+  static const std::map<std::string_view, std::set<std::string>> errors = {
+      {"CreateRole", {"EntityAlreadyExists", "LimitExceeded", "MalformedPolicyDocument"}},
+      {"GetRole", {"NoSuchEntity"}},
+      {"ListRoles", {}},
+      {"DeleteRole", {"NoSuchEntity", "DeleteConflict"}},
+      {"PutRolePolicy", {"NoSuchEntity", "LimitExceeded", "MalformedPolicyDocument"}},
+      {"GetRolePolicy", {"NoSuchEntity"}},
+      {"DeleteRolePolicy", {"NoSuchEntity"}},
+      {"ListRolePolicies", {"NoSuchEntity"}},
+      {"AttachRolePolicy", {"NoSuchEntity", "LimitExceeded"}},
+      {"DetachRolePolicy", {"NoSuchEntity"}},
+      {"ListAttachedRolePolicies", {"NoSuchEntity"}},
+      {"AssumeRole", {"AccessDenied"}},
+      // Of the protocol and of signatures: they are the same for every form, and recorded with this one.
+      {"GetCallerIdentity", {"ExpiredToken", "InvalidAction", "InvalidClientTokenId", "MalformedQueryString"}},
+  };
+  return errors;
+}
+
+TEST(GoldenCoverageTest, EveryErrorOfAFormIsRecordedAndNoOther) {
+  for (const Operation* operation : query_operations()) {
+    ASSERT_TRUE(errors_of_forms().contains(operation->name)) << operation->name;
+    std::set<std::string> wanted = errors_of_forms().at(operation->name);
+    wanted.insert("Throttling");
+    if (operation->name != "GetCallerIdentity") {
+      wanted.insert({"ValidationError", "ServiceFailure"});
+    }
+    const bool has_number = std::ranges::any_of(
+        operation->input->members, [](const Member& member) { return member.shape->type == Type::kInteger; });
+    if (has_number) {
+      wanted.insert("MalformedInput");
+    }
+    EXPECT_EQ(errors_recorded(operation->name), wanted) << operation->name;
   }
 }
 
@@ -169,7 +215,7 @@ std::set<std::string> violations_of(const Operation& operation) {
 }
 
 TEST(GoldenCoverageTest, EveryKindOfViolationIsRecorded) {
-  for (const Operation* operation : all_operations()) {
+  for (const Operation* operation : operations_and_forms()) {
     for (const std::string& sentence : violations_of(*operation)) {
       bool found = false;
       for (const auto& [name, answer] : cases(operation->name)) {

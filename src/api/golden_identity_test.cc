@@ -6,6 +6,7 @@
 
 #include "api/golden.h"
 #include "aws/encoding.h"
+#include "store/sqlite.h"
 
 namespace dormouse::api {
 namespace {
@@ -70,6 +71,7 @@ TEST_F(IdentityTest, Roles) {
   const net::Response first = check("ListRoles/first_page", iam("Action=ListRoles&MaxItems=1"));
   check("ListRoles/last_page", iam("Action=ListRoles&MaxItems=1&Marker=" + part(first, "<Marker>(.*)</Marker>")));
   check("ListRoles/forged_marker", iam("Action=ListRoles&Marker=forged"));
+  check("ListRoles/no_number", iam("Action=ListRoles&MaxItems=few"));
   check("DeleteRole/success", iam("Action=DeleteRole&RoleName=second"));
   check("DeleteRole/missing", iam("Action=DeleteRole&RoleName=second"));
 }
@@ -97,18 +99,121 @@ TEST_F(IdentityTest, PoliciesOfRoles) {
   check("DeleteRolePolicy/missing", iam("Action=DeleteRolePolicy" + on_role));
 }
 
+TEST_F(IdentityTest, RolesThatAreNotThere) {
+  const std::string policy = "&RoleName=absent&PolicyName=all";
+  const std::string arn = "&RoleName=absent&PolicyArn=" + encoded("arn:aws:iam::aws:policy/AdministratorAccess");
+  for (const std::string operation : {"GetRolePolicy", "DeleteRolePolicy"}) {
+    check(operation + "/no_role", iam("Action=" + operation + policy));
+  }
+  for (const std::string operation : {"AttachRolePolicy", "DetachRolePolicy"}) {
+    check(operation + "/no_role", iam("Action=" + operation + arn));
+  }
+  for (const std::string operation : {"ListRolePolicies", "ListAttachedRolePolicies"}) {
+    check(operation + "/no_role", iam("Action=" + operation + "&RoleName=absent"));
+  }
+}
+
+TEST_F(IdentityTest, ListingsOfPoliciesComeInPages) {
+  world.send(iam(create_role("build")));
+  const std::string policy = encoded(R"({"Statement":[]})");
+  const std::string arn = encoded("arn:aws:iam::aws:policy/");
+  for (const std::string name : {"one", "two"}) {
+    world.send(iam("Action=PutRolePolicy&RoleName=build&PolicyName=" + name + "&PolicyDocument=" + policy));
+    world.send(iam("Action=AttachRolePolicy&RoleName=build&PolicyArn=" + arn + name));
+  }
+  for (const std::string operation : {"ListRolePolicies", "ListAttachedRolePolicies"}) {
+    const std::string list = "Action=" + operation + "&RoleName=build";
+    const net::Response first = check(operation + "/first_page", iam(list + "&MaxItems=1"));
+    const std::string marker = part(first, "<Marker>(.*)</Marker>");
+    check(operation + "/last_page", iam(list + "&MaxItems=1&Marker=" + marker));
+    check(operation + "/forged_marker", iam(list + "&Marker=forged"));
+    check(operation + "/no_number", iam(list + "&MaxItems=few"));
+  }
+}
+
+TEST_F(IdentityTest, PoliciesAndArnsThatAreNone) {
+  const std::string role = "&RoleName=build";
+  check("CreateRole/no_statement", iam("Action=CreateRole&RoleName=build&AssumeRolePolicyDocument=%7B%7D"));
+  check("CreateRole/bad_tags", iam(create_role("build", "&Tags.member.1.Key=a%21&Tags.member.2.Key=b")));
+  world.send(iam(create_role("build")));
+  check("PutRolePolicy/no_json", iam("Action=PutRolePolicy&PolicyName=all&PolicyDocument=nonsense" + role));
+  check("AttachRolePolicy/no_policy",
+        iam("Action=AttachRolePolicy&PolicyArn=" + encoded("arn:aws:iam::aws:user/somebody") + role));
+  const std::string assume_role = "Action=AssumeRole&RoleSessionName=me&RoleArn=";
+  check("AssumeRole/no_role", sts(assume_role + encoded("arn:aws:iam::000000000000:user/build")));
+  check("AssumeRole/other_account", sts(assume_role + encoded("arn:aws:iam::111111111111:role/build")));
+  check("AssumeRole/no_number", sts(assume("build", "&DurationSeconds=long")));
+  check("GetCallerIdentity/no_form", sts("Action=GetCallerIdentity&Name=%F"));
+}
+
+TEST_F(IdentityTest, RolesAndTheirPoliciesHaveLimits) {
+  const auto policy_of = [](std::size_t size) {
+    return encoded(R"({"Statement":[],"Id":")" + std::string(size, 'x') + R"("})");
+  };
+  check("CreateRole/long_policy",
+        iam("Action=CreateRole&RoleName=build&AssumeRolePolicyDocument=" + policy_of(control::Roles::kTrustPolicyMax)));
+  world.send(iam(create_role("build")));
+  check("PutRolePolicy/too_large",
+        iam("Action=PutRolePolicy&RoleName=build&PolicyName=all&PolicyDocument=" +
+            policy_of(control::Roles::kInlineBytesMax)));
+  const std::string attach = "Action=AttachRolePolicy&RoleName=build&PolicyArn=" + encoded("arn:aws:iam::aws:policy/p");
+  for (std::size_t attached = 0; attached < control::Roles::kAttachedMax; ++attached) {
+    EXPECT_EQ(world.send(iam(attach + std::to_string(attached))).status, 200);
+  }
+  check("AttachRolePolicy/too_many", iam(attach + "-more"));
+  for (std::size_t roles = 1; roles < control::Roles::kRolesMax; ++roles) {
+    const std::string name = fmt::format("role-{}", roles);
+    const store::RoleRow row{TestWorld::kAccount, name, name, world.control.clock.wall(), "{}"};
+    ASSERT_TRUE(world.control.identities->insert_role(row));
+  }
+  check("CreateRole/too_many", iam(create_role("more")));
+}
+
+TEST_F(IdentityTest, RecordsOfRolesThatCannotBeRead) {
+  {
+    const auto database = store::SqliteConnection::open(world.control.directory.path() / "metadata.sqlite",
+                                                        store::SqliteConnection::Mode::kReadWriteCreate);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE((*database)->execute("DROP TABLE roles"));
+  }
+  const std::string policy = "&RoleName=build&PolicyName=all";
+  const std::string arn = "&RoleName=build&PolicyArn=" + encoded("arn:aws:iam::aws:policy/AdministratorAccess");
+  const std::pair<std::string, TestRequest> requests[] = {
+      {"CreateRole", iam(create_role("build"))},
+      {"GetRole", iam("Action=GetRole&RoleName=build")},
+      {"ListRoles", iam("Action=ListRoles")},
+      {"DeleteRole", iam("Action=DeleteRole&RoleName=build")},
+      {"PutRolePolicy", iam("Action=PutRolePolicy&PolicyDocument=" + encoded(kTrust) + policy)},
+      {"GetRolePolicy", iam("Action=GetRolePolicy" + policy)},
+      {"DeleteRolePolicy", iam("Action=DeleteRolePolicy" + policy)},
+      {"ListRolePolicies", iam("Action=ListRolePolicies&RoleName=build")},
+      {"AttachRolePolicy", iam("Action=AttachRolePolicy" + arn)},
+      {"DetachRolePolicy", iam("Action=DetachRolePolicy" + arn)},
+      {"ListAttachedRolePolicies", iam("Action=ListAttachedRolePolicies&RoleName=build")},
+      {"AssumeRole", sts(assume("build"))},
+  };
+  for (const auto& [operation, request] : requests) {
+    const net::Response response = check(operation + "/internal", request);
+    EXPECT_EQ(response.status, 500) << operation;
+    EXPECT_EQ(std::get<std::string>(response.body).find("roles"), std::string::npos) << operation;
+  }
+}
+
 TEST_F(IdentityTest, SessionActsForItsAccountUntilItExpires) {
   world.send(iam(create_role("build")));
   const net::Response assumed = check("AssumeRole/success", sts(assume("build")));
   check("AssumeRole/absent", sts(assume("absent")));
   check("AssumeRole/short", sts(assume("build", "&DurationSeconds=60")));
   check("AssumeRole/long", sts(assume("build", "&DurationSeconds=7200")));
+  check("AssumeRole/with_source", sts(assume("build", "&SourceIdentity=somebody")));
   TestClient client = session(assumed);
   const net::Response identity = client.send(sts("Action=GetCallerIdentity"));
   compare("GetCallerIdentity/session.response", written(identity));
   EXPECT_EQ(client.send(create(TestWorld::image_body("demo"))).status, 201);
   EXPECT_EQ(world.send(get(image_path("demo"))).status, 200);
   EXPECT_EQ(client.send({"POST", kAccounts, "{}"}).status, 403) << "a session is no administrator";
+  world.send(iam(create_role("long", "&MaxSessionDuration=7200")));
+  compare("AssumeRole/chained.response", written(client.send(sts(assume("long", "&DurationSeconds=3601")))));
   world.control.clock.advance(std::chrono::hours(1));
   compare("GetCallerIdentity/expired.response", written(client.send(sts("Action=GetCallerIdentity"))));
   const net::Response expired = client.send(get(image_path("demo")));
