@@ -191,7 +191,8 @@ Answer<Checkpoint> Checkpoints::create(const std::string& account,
   if (!source) {
     return tl::unexpected(source.error());
   }
-  if (const Status room = world_.disk ? world_.disk->check(DiskBudget::Use::kCheckpoint) : Status(); !room) {
+  const auto room = take_disk_room(world_.disk, DiskBudget::Use::kCheckpoint);
+  if (!room) {
     return refuse(ServiceErrorKind::kInsufficientCapacity,
                   fmt::format("No checkpoint is made: {}.", room.error().message()));
   }

@@ -16,6 +16,7 @@ namespace dormouse::control {
 namespace {
 
 constexpr std::chrono::seconds kCountTimeout{30};
+constexpr std::uint64_t kUnknown = UINT64_MAX;     // bytes that are available
 constexpr std::array kWarnings = {80U, 90U, 95U};  // percent
 
 constexpr std::uint64_t less(std::uint64_t from, std::uint64_t bytes) { return from - std::min(from, bytes); }
@@ -32,6 +33,13 @@ std::string_view name_of(DiskBudget::Use use) {
 
 }  // namespace
 
+Result<DiskBudget::RoomPointer> take_disk_room(DiskBudget* budget, DiskBudget::Use use, std::uint64_t times) {
+  if (budget == nullptr) {
+    return nullptr;
+  }
+  return budget->take(use, times);
+}
+
 std::string size_text(std::uint64_t bytes) {
   constexpr std::uint64_t kGiB = 1ULL << 30U;
   return bytes < 10 * kGiB ? fmt::format("{} MiB", bytes >> 20U)
@@ -39,22 +47,28 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 std::uint64_t DiskRoom::left() const {
-  const std::uint64_t of_budget = budget_bytes ? less(*budget_bytes, held_bytes) : UINT64_MAX;
-  return std::min(of_budget, less(available_bytes, DiskBudget::kReserveBytes));
+  const std::uint64_t of_budget = budget_bytes ? less(*budget_bytes, held_bytes + promised_bytes) : UINT64_MAX;
+  return std::min(of_budget, less(available_bytes, DiskBudget::kReserveBytes + promised_bytes));
 }
 
 DiskRoom DiskBudget::room() const {
+  const std::lock_guard lock(mutex_);
+  return look();
+}
+
+DiskRoom DiskBudget::look() const {
   DiskRoom room;
   room.budget_bytes = budget_bytes_;
   const auto facts = sources_.file_system();
   if (!facts) {
     log::warning("the disk's free space is not known", {{"error", facts.error().message()}});
-    room.available_bytes = UINT64_MAX;  // what finds no space says so itself
+    room.available_bytes = kUnknown;  // what finds no space says so itself
+    room.promised_bytes = unseen_bytes_;
     return room;
   }
   room.file_system_bytes = facts->total_bytes;
   room.available_bytes = facts->available_bytes;
-  const std::lock_guard lock(mutex_);
+  room.promised_bytes = less(unseen_bytes_, less(noted_available_, facts->available_bytes));
   if (counted_) {
     for (const auto& [kind, bytes] : counted_->bytes) {
       room.held_bytes += bytes;
@@ -99,7 +113,7 @@ void DiskBudget::count_alone() {
 
 void DiskBudget::warn(const DiskRoom& room) {
   // The share of what there is for us: of the budget, or of what we hold and could get.
-  const std::uint64_t all = room.held_bytes + room.left();
+  const std::uint64_t all = room.held_bytes + room.promised_bytes + room.left();
   const std::uint64_t share = all == 0 ? 100 : room.held_bytes * 100 / all;
   unsigned reached = 0;
   for (const unsigned percent : kWarnings) {
@@ -114,40 +128,77 @@ void DiskBudget::warn(const DiskRoom& room) {
   warned_ = reached;
 }
 
-std::uint64_t DiskBudget::needed(Use use) const {
+std::uint64_t DiskBudget::bytes_of(Use use) const {
   switch (use) {
-    case Use::kBuild: return kBuildBytes + sources_.running_bytes();
-    case Use::kLaunch: return kLaunchBytes + sources_.running_bytes();
-    case Use::kCheckpoint: return sources_.suspension_bytes() + sources_.running_bytes();
+    case Use::kBuild: return kBuildBytes;
+    case Use::kLaunch: return kLaunchBytes;
+    case Use::kCheckpoint:
     case Use::kSuspension: return sources_.suspension_bytes();
   }
   return 0;
 }
 
-Status DiskBudget::check(Use use) {
-  const std::uint64_t need = needed(use);
-  DiskRoom found = room();
-  if (found.left() < need) {
+void DiskBudget::note_promises(std::uint64_t unseen, const DiskRoom& looked) {
+  unseen_bytes_ = unseen;
+  if (looked.available_bytes != kUnknown) {
+    noted_available_ = looked.available_bytes;
+  }
+}
+
+DiskBudget::RoomPointer DiskBudget::promise(std::uint64_t bytes, std::uint64_t needed, DiskRoom& found) {
+  const std::lock_guard lock(mutex_);
+  found = look();
+  if (found.left() < needed) {
+    return nullptr;
+  }
+  note_promises(found.promised_bytes + bytes, found);
+  promised_bytes_ += bytes;
+  return std::make_shared<const Room>(*this, bytes);
+}
+
+// What others were promised and have not taken may be no more than all of it: what this one did not take goes with it.
+void DiskBudget::give_back(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const DiskRoom now = look();
+  promised_bytes_ -= bytes;
+  note_promises(std::min(now.promised_bytes, promised_bytes_), now);
+}
+
+Result<DiskBudget::RoomPointer> DiskBudget::take(Use use, std::uint64_t times) {
+  const std::uint64_t own = bytes_of(use) * times;
+  const std::uint64_t need = own + (use == Use::kSuspension ? 0 : sources_.running_bytes());
+  DiskRoom found;
+  RoomPointer room = promise(own, need, found);
+  if (room == nullptr) {
     count_unless_fresh();
-    found = room();
+    room = promise(own, need, found);
   }
-  if (found.left() >= need) {
-    return {};
+  if (room != nullptr) {
+    return room;
   }
+  return fail(ErrorKind::kResourceExhausted, sentence(use, need, found));
+}
+
+// Why `found` is too little.
+std::string DiskBudget::sentence(Use use, std::uint64_t need, const DiskRoom& found) {
   const bool by_budget =
       found.budget_bytes && less(*found.budget_bytes, found.held_bytes) < less(found.available_bytes, kReserveBytes);
+  const std::string promised = found.promised_bytes == 0 ? ""
+                                                         : fmt::format(", {} of it for what was accepted just before",
+                                                                       size_text(found.promised_bytes));
   const std::string state = by_budget ? fmt::format("the disk budget of {} (--disk-budget) has {} left",
                                                     size_text(*found.budget_bytes),
                                                     size_text(less(*found.budget_bytes, found.held_bytes)))
                                       : fmt::format("the host's disk has {} free", size_text(found.available_bytes));
-  return fail(ErrorKind::kResourceExhausted,
-              fmt::format("{}, and {} needs {}{}: delete images, checkpoints or artifacts that are not needed any more "
-                          "(`dormouse df` shows what holds how much){}",
-                          state,
-                          name_of(use),
-                          size_text(need + (by_budget ? 0 : kReserveBytes)),
-                          use == Use::kSuspension ? "" : ", with what puts the MicroVMs that run to sleep",
-                          by_budget ? ", or raise the budget" : ", or make room otherwise"));
+  return fmt::format(
+      "{}{}, and {} needs {}{}: delete images, checkpoints or artifacts that are not needed any more "
+      "(`dormouse df` shows what holds how much){}",
+      state,
+      promised,
+      name_of(use),
+      size_text(need + (by_budget ? 0 : kReserveBytes)),
+      use == Use::kSuspension ? "" : ", with what puts the MicroVMs that run to sleep",
+      by_budget ? ", or raise the budget" : ", or make room otherwise");
 }
 
 }  // namespace dormouse::control

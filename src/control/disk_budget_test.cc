@@ -2,12 +2,16 @@
 
 #include "control/disk_budget.h"
 
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "support/fake_clock.h"
+#include "support/control_fixture.h"
 
 namespace dormouse::control {
 namespace {
@@ -34,8 +38,8 @@ class DiskBudgetTest : public testing::Test {
     return made;
   }
   static std::string refusal(DiskBudget& budget, Use use) {
-    const Status checked = budget.check(use);
-    return checked ? "" : checked.error().message();
+    const auto room = budget.take(use);
+    return room ? "" : room.error().message();
   }
 
   test::FakeClock clock_;
@@ -54,7 +58,7 @@ TEST_F(DiskBudgetTest, RefusesABuildThatHasNoRoomInTheBudgetAndSaysWhatToDo) {
       "the disk budget of 20.0 GiB (--disk-budget) has 512 MiB left, and a build needs 1024 MiB, with what puts the "
       "MicroVMs that run to sleep: delete images, checkpoints or artifacts that are not needed any more (`dormouse "
       "df` shows what holds how much), or raise the budget");
-  EXPECT_EQ(budget->check(Use::kBuild).error().kind(), ErrorKind::kResourceExhausted);
+  EXPECT_EQ(budget->take(Use::kBuild).error().kind(), ErrorKind::kResourceExhausted);
   EXPECT_EQ(refusal(*budget, Use::kLaunch), "");
 }
 
@@ -88,6 +92,119 @@ TEST_F(DiskBudgetTest, WhatWasWrittenSinceTheLastCountIsTakenForOursUntilItIsCou
   EXPECT_EQ(refusal(*budget, Use::kLaunch), "");  // it was somebody else's
   EXPECT_EQ(counts_, 2);
   EXPECT_EQ(budget->room().held_bytes, 5 * kGiB);
+}
+
+TEST_F(DiskBudgetTest, ABurstThatIsAcceptedTogetherDoesNotCountOnTheSameFreeBytes) {
+  held_ = 10 * kGiB - 200 * kMiB;
+  const auto budget = budget_of(10 * kGiB);
+  std::vector<DiskBudget::RoomPointer> rooms;
+  for (int i = 0; i < 3; ++i) {
+    const auto room = budget->take(Use::kLaunch);
+    ASSERT_TRUE(room) << i;
+    rooms.push_back(*room);
+  }
+  EXPECT_EQ(
+      refusal(*budget, Use::kLaunch),
+      "the disk budget of 10.0 GiB (--disk-budget) has 200 MiB left, 192 MiB of it for what was accepted just "
+      "before, and a launch needs 64 MiB, with what puts the MicroVMs that run to sleep: delete images, checkpoints "
+      "or artifacts that are not needed any more (`dormouse df` shows what holds how much), or raise the budget");
+  rooms.pop_back();
+  EXPECT_EQ(refusal(*budget, Use::kLaunch), "");
+}
+
+TEST_F(DiskBudgetTest, AForkOfManyCountsAsMany) {
+  held_ = 10 * kGiB - 200 * kMiB;
+  const auto budget = budget_of(10 * kGiB);
+  EXPECT_TRUE(budget->take(Use::kLaunch, 3));
+  EXPECT_FALSE(budget->take(Use::kLaunch, 4));
+}
+
+TEST_F(DiskBudgetTest, TheFileSystemsFreeBytesArePromisedOnceToo) {
+  available_ = 3 * kGiB - kMiB;
+  const auto budget = budget_of(std::nullopt);
+  const auto first = budget->take(Use::kBuild);
+  const auto second = budget->take(Use::kBuild);
+  EXPECT_TRUE(first && second);
+  EXPECT_NE(refusal(*budget, Use::kBuild), "");
+}
+
+TEST_F(DiskBudgetTest, WhatABuildHasWrittenIsNotCountedTwice) {
+  held_ = 8 * kGiB;
+  const auto budget = budget_of(10 * kGiB);
+  const auto build = budget->take(Use::kBuild);
+  ASSERT_TRUE(build);
+  EXPECT_EQ(budget->room().left(), kGiB);
+  available_ -= 900 * kMiB;
+  held_ += 900 * kMiB;
+  for (const bool counted : {false, true}) {
+    EXPECT_EQ(budget->room().promised_bytes, 124 * kMiB) << counted;
+    EXPECT_EQ(budget->room().left(), kGiB) << counted;
+    budget->count();
+  }
+  available_ -= 300 * kMiB;  // more than it was promised
+  EXPECT_EQ(budget->room().promised_bytes, 0);
+  EXPECT_EQ(budget->room().left(), kGiB - 176 * kMiB);
+}
+
+TEST_F(DiskBudgetTest, OneThatEndsTakesItsPromiseAlongAndLeavesThoseOfOthers) {
+  held_ = 5 * kGiB;
+  const auto budget = budget_of(10 * kGiB);
+  const auto first = budget->take(Use::kBuild);
+  {
+    const auto second = budget->take(Use::kBuild);
+    available_ -= 512 * kMiB;
+    const auto third = budget->take(Use::kBuild);
+    EXPECT_EQ(budget->room().promised_bytes, 2 * kGiB + 512 * kMiB);
+    available_ += 512 * kMiB;  // what failed is removed
+  }
+  EXPECT_EQ(budget->room().promised_bytes, kGiB);
+  EXPECT_EQ(budget->room().left(), 4 * kGiB);
+}
+
+TEST_F(DiskBudgetTest, ASuspensionIsNotRefusedForABuildThatLeftRoomForIt) {
+  held_ = 8 * kGiB;
+  running_ = sleeping_ = kGiB;
+  const auto budget = budget_of(10 * kGiB);
+  const auto build = budget->take(Use::kBuild);
+  ASSERT_TRUE(build);
+  EXPECT_EQ(refusal(*budget, Use::kSuspension), "");
+  available_ -= 900 * kMiB;
+  EXPECT_EQ(refusal(*budget, Use::kSuspension), "");
+}
+
+TEST_F(DiskBudgetTest, RoomsAreTakenAndGivenBackFromManyThreads) {
+  held_ = 10 * kGiB - 200 * kMiB;
+  const auto budget = budget_of(10 * kGiB);
+  std::vector<Result<DiskBudget::RoomPointer>> rooms(8);
+  std::vector<std::thread> callers;
+  for (auto& room : rooms) {
+    callers.emplace_back([&] { room = budget->take(Use::kLaunch); });
+  }
+  for (std::thread& caller : callers) {
+    caller.join();
+  }
+  EXPECT_EQ(std::ranges::count_if(rooms, [](const auto& room) { return room.has_value(); }), 3);
+  rooms.clear();
+  EXPECT_EQ(budget->room().promised_bytes, 0);
+}
+
+TEST_F(DiskBudgetTest, AFileSystemThatCannotBeAskedForAMomentForgetsNoPromise) {
+  bool answers = true;
+  DiskBudget budget({clock_,
+                     [&]() -> Result<os::FileSystemFacts> {
+                       return answers ? Result<os::FileSystemFacts>(os::FileSystemFacts{10 * kGiB, available_})
+                                      : fail(ErrorKind::kInternal, "no");
+                     },
+                     [](const os::Context&) -> Result<DiskBudget::Bytes> { return DiskBudget::Bytes(); },
+                     [] { return 0; },
+                     [] { return 0; }},
+                    std::nullopt);
+  const auto first = budget.take(Use::kBuild);
+  answers = false;
+  const auto second = budget.take(Use::kBuild);
+  answers = true;
+  EXPECT_TRUE(first && second);
+  EXPECT_EQ(budget.room().promised_bytes, 2 * kGiB);
 }
 
 TEST_F(DiskBudgetTest, RefusalsInARowDoNotCountInARow) {
@@ -144,6 +261,79 @@ TEST_F(DiskBudgetTest, ADirectoryThatCannotBeCountedRefusesNothingThatThereIsRoo
   budget.count();
   EXPECT_EQ(refusal(budget, Use::kBuild), "");
   EXPECT_TRUE(budget.by_kind().empty());
+}
+
+// ---- with the VMs ----
+
+class DiskShortageTest : public DiskBudgetTest {
+ protected:
+  DiskShortageTest() {
+    fixture_.create_image();
+    fixture_.world->disk = budget_.get();
+  }
+  Answer<Microvm> run() {
+    return fixture_.microvms->run(test::ControlFixture::kAccount, fixture_.run_request(), "digest");
+  }
+  // Jobs go a moment after what they did is told.
+  bool all_given_back() const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (budget_->room().promised_bytes > 0 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    return budget_->room().promised_bytes == 0;
+  }
+
+  const std::unique_ptr<DiskBudget> budget_ = budget_of(200 * kMiB);  // three launches
+  test::ControlFixture fixture_;
+};
+
+TEST_F(DiskShortageTest, BurstOfLaunchesIsAcceptedAsFarAsThereIsRoomForAll) {
+  fixture_.host.hold(test::FakeHost::Call::kLaunch);
+  std::vector<std::string> accepted;
+  for (int i = 0; i < 10; ++i) {
+    const auto launched = run();
+    if (launched) {
+      accepted.push_back(launched->microvm_id);
+    } else {
+      EXPECT_EQ(launched.error().kind, ServiceErrorKind::kInsufficientCapacity);
+    }
+  }
+  EXPECT_EQ(accepted.size(), 3U);
+  fixture_.host.release(test::FakeHost::Call::kLaunch);
+  for (const std::string& id : accepted) {
+    EXPECT_TRUE(fixture_.states.wait_for(id, MicrovmState::kRunning));
+  }
+  EXPECT_TRUE(all_given_back());
+  EXPECT_TRUE(run());
+}
+
+TEST_F(DiskShortageTest, WhatComesToNothingGivesItsRoomBack) {
+  fixture_.host.fail_next(test::FakeHost::Call::kLaunch, ErrorKind::kInternal);
+  const auto failed = run();
+  ASSERT_TRUE(failed);
+  EXPECT_TRUE(fixture_.states.wait_for(failed->microvm_id, MicrovmState::kTerminated));
+  EXPECT_TRUE(all_given_back());
+  Quotas quotas;
+  quotas.memory_mib = 1;
+  fixture_.world->quotas.set_defaults(quotas);
+  EXPECT_FALSE(run());
+  EXPECT_TRUE(all_given_back());
+}
+
+TEST_F(DiskShortageTest, AForkHasRoomForAllOfItsChildrenOrForNone) {
+  const Microvm parent = fixture_.run_to_running(fixture_.run_request());
+  ASSERT_TRUE(all_given_back());
+  ForkRequest request;
+  request.count = 4;
+  const auto refused = fixture_.microvms->fork_microvm(parent.account, parent.microvm_id, request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ServiceErrorKind::kInsufficientCapacity);
+  request.count = 3;
+  fixture_.host.hold(test::FakeHost::Call::kCheckpoint);
+  EXPECT_TRUE(fixture_.microvms->fork_microvm(parent.account, parent.microvm_id, request));
+  EXPECT_FALSE(run());
+  fixture_.host.release(test::FakeHost::Call::kCheckpoint);
+  EXPECT_TRUE(all_given_back());
 }
 
 }  // namespace

@@ -116,7 +116,8 @@ tl::expected<host::BuildResult, host::BuildFailure> run_build(World& world,
                                                               const BuildJob& job,
                                                               const std::function<void(std::string_view)>& phase,
                                                               const os::Context& context) {
-  if (const Status room = world.disk ? world.disk->check(DiskBudget::Use::kBuild) : Status(); !room) {
+  const auto room = take_disk_room(world.disk, DiskBudget::Use::kBuild);
+  if (!room) {
     std::string sentence = room.error().message() + ".";
     sentence[0] = 'T';  // of "the"
     return tl::unexpected(host::BuildFailure{"DISK_STORAGE_FULL", std::move(sentence), std::nullopt});

@@ -172,7 +172,8 @@ tl::expected<void, SuspendFailure> suspend_microvm(World& world,
                                                    const Hooks& hooks,
                                                    const os::Context& context) {
   host::Host& host = world.host;
-  if (const Status room = world.disk ? world.disk->check(DiskBudget::Use::kSuspension) : Status(); !room) {
+  const auto room = take_disk_room(world.disk, DiskBudget::Use::kSuspension);
+  if (!room) {
     return tl::unexpected(SuspendFailure{
         fmt::format("The MicroVM could not be suspended and runs on: {}.", room.error().message()), false});
   }

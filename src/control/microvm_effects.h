@@ -16,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include "control/disk_budget.h"
 #include "control/memory_budget.h"
 #include "control/microvms.h"
 #include "control/records.h"
@@ -55,6 +56,7 @@ struct LaunchJob {
   std::optional<std::string> parent_microvm_id;   // of a child: its /run hook is told
   std::shared_ptr<const SavedState> saved_state;  // that request.checkpoint names
   MemoryBudget::RoomPointer room;                 // since the launch was accepted
+  DiskBudget::RoomPointer disk_room;              // likewise, shared by those accepted with it
   tracing::Trace trace{};
 };
 tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,

@@ -120,8 +120,8 @@ Answer<std::optional<Microvm>> Microvms::Implementation::replay(const std::strin
   return answer_of(decode_microvm_answer((*token)->document), "read a client token");
 }
 
-Answer<std::vector<MemoryBudget::RoomPointer>> Microvms::Implementation::admit_to_host(const host::MachineSize& size,
-                                                                                       int vms) {
+Answer<Microvms::Implementation::Rooms> Microvms::Implementation::admit_to_host(const host::MachineSize& size,
+                                                                                int vms) {
   if (const auto reason = world.host.cannot_hold(size)) {
     return refuse(ServiceErrorKind::kInsufficientCapacity, *reason);
   }
@@ -133,11 +133,12 @@ Answer<std::vector<MemoryBudget::RoomPointer>> Microvms::Implementation::admit_t
     return refuse(ServiceErrorKind::kInsufficientCapacity,
                   fmt::format("No MicroVM can be launched now: {}", rooms.error()));
   }
-  if (const Status room = world.disk ? world.disk->check(DiskBudget::Use::kLaunch) : Status(); !room) {
+  auto disk = take_disk_room(world.disk, DiskBudget::Use::kLaunch, static_cast<std::uint64_t>(vms));
+  if (!disk) {
     return refuse(ServiceErrorKind::kInsufficientCapacity,
-                  fmt::format("No MicroVM can be launched now: {}", room.error().message()));
+                  fmt::format("No MicroVM can be launched now: {}", disk.error().message()));
   }
-  return *std::move(rooms);
+  return Rooms{*std::move(rooms), *std::move(disk)};
 }
 
 Microvm Microvms::Implementation::new_vm(const std::string& account,
@@ -160,7 +161,8 @@ Microvm Microvms::Implementation::new_vm(const std::string& account,
 LaunchJob Microvms::Implementation::new_job(const Microvm& record,
                                             const Image& image,
                                             const std::optional<std::string>& run_hook_payload,
-                                            MemoryBudget::RoomPointer room) const {
+                                            MemoryBudget::RoomPointer memory,
+                                            DiskBudget::RoomPointer disk) const {
   LaunchJob job;
   job.request.microvm_id = record.microvm_id;
   job.request.snapshot = snapshot_directory(world.data_directory, image.id, record.image_version);
@@ -168,7 +170,8 @@ LaunchJob Microvms::Implementation::new_job(const Microvm& record,
   job.hooks = record.hooks;
   job.run_hook_payload = run_hook_payload;
   job.parent_microvm_id = record.parent_microvm_id;
-  job.room = std::move(room);
+  job.room = std::move(memory);
+  job.disk_room = std::move(disk);
   return job;
 }
 
@@ -265,7 +268,7 @@ Answer<Microvm> Microvms::Implementation::run(const std::string& account,
   }
   services_.changed(*record);
   open_logs(*record);
-  LaunchJob job = new_job(*record, *image, request.run_hook_payload, rooms->front());
+  LaunchJob job = new_job(*record, *image, request.run_hook_payload, rooms->memory.front(), rooms->disk);
   job.trace = task->begin_launch(request.cause);
   task->launch(std::move(job));
   return record;

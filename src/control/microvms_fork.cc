@@ -41,7 +41,7 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
       live->remove(child.task->published());
     }
   };
-  for (const MemoryBudget::RoomPointer& room : *rooms) {
+  for (const MemoryBudget::RoomPointer& room : rooms->memory) {
     Microvm record = new_vm(source.account, source.image_arn, source.image_version);
     record.memory_mib = source.memory_mib;
     record.maximum_duration_seconds = request.maximum_duration_seconds.value_or(source.maximum_duration_seconds);
@@ -61,7 +61,7 @@ Answer<std::vector<Microvms::Implementation::Child>> Microvms::Implementation::n
       return tl::unexpected(admitted.error());
     }
     changes.microvms.push_back(encode(record));
-    children.push_back({task, new_job(record, *image, request.run_hook_payload, room)});
+    children.push_back({task, new_job(record, *image, request.run_hook_payload, room, rooms->disk)});
   }
   if (const Status stored = world.metadata.apply(changes); !stored) {
     take_back();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "control/disk_budget.h"
 #include "control/identifiers.h"
 #include "control/live_microvms.h"
 #include "control/memory_budget.h"
@@ -56,8 +57,12 @@ class Microvms::Implementation {
     std::shared_ptr<MicrovmTask> task;
     LaunchJob job;
   };
-  // A room in memory for each of so many VMs of this size, unless the host lacks something that they need.
-  Answer<std::vector<MemoryBudget::RoomPointer>> admit_to_host(const host::MachineSize& size, int vms);
+  struct Rooms {
+    std::vector<MemoryBudget::RoomPointer> memory;  // of each VM
+    DiskBudget::RoomPointer disk;                   // of all of them
+  };
+  // The rooms of so many VMs of this size, unless the host lacks something that they need.
+  Answer<Rooms> admit_to_host(const host::MachineSize& size, int vms);
   // A record with names of its own and the defaults for the rest.
   Microvm new_vm(const std::string& account, const std::string& image_arn, const std::string& version) const;
   Answer<void> admit_to_account(const std::shared_ptr<MicrovmTask>& task, const Microvm& record) const;
@@ -66,7 +71,8 @@ class Microvms::Implementation {
   LaunchJob new_job(const Microvm& record,
                     const Image& image,
                     const std::optional<std::string>& run_hook_payload,
-                    MemoryBudget::RoomPointer room) const;
+                    MemoryBudget::RoomPointer memory,
+                    DiskBudget::RoomPointer disk) const;
   void open_logs(const Microvm& record);
   void sweep();
   void plan_sweep();
