@@ -25,22 +25,22 @@ constexpr const char* kPleaseCheck = "Please check your hook endpoint and applic
 struct Hook {
   std::string_view name;
   const char* step;
+  HookSetting Hooks::* setting;
 };
-constexpr Hook kRunHook{"Run", "hook_run"};
-constexpr Hook kSuspendHook{"Suspend", "hook_suspend"};
-constexpr Hook kResumeHook{"Resume", "hook_resume"};
-constexpr Hook kTerminateHook{"Terminate", "hook_terminate"};
+constexpr Hook kRunHook{"Run", "hook_run", &Hooks::run};
+constexpr Hook kSuspendHook{"Suspend", "hook_suspend", &Hooks::suspend};
+constexpr Hook kResumeHook{"Resume", "hook_resume", &Hooks::resume};
+constexpr Hook kTerminateHook{"Terminate", "hook_terminate", &Hooks::terminate};
 
 // Calls one hook. The failure is a sentence.
 tl::expected<void, std::string> call_hook(host::Host& host,
                                           const std::string& microvm_id,
                                           const Hooks& hooks,
-                                          const HookSetting& setting,
                                           Hook hook,
                                           host::HookCall call,
                                           const os::Context& context) {
   const std::string_view name = hook.name;
-  const auto timeout = runtime_hook_timeout(setting);
+  const auto timeout = runtime_hook_timeout(hooks.*hook.setting);
   call.port = static_cast<std::uint16_t>(hooks.port.value_or(0));
   tracing::Span calling = context.trace().span(hook.step);
   const auto answer = host.call_hook(microvm_id, call, context.within(timeout));
@@ -158,8 +158,7 @@ tl::expected<host::LaunchResult, Ending> launch_microvm(host::Host& host,
     return tl::unexpected(launch_ending(launched.error(), job.saved_state != nullptr));
   }
   if (job.hooks.run.enabled) {
-    const auto told =
-        call_hook(host, job.request.microvm_id, job.hooks, job.hooks.run, kRunHook, run_hook_call(job), context);
+    const auto told = call_hook(host, job.request.microvm_id, job.hooks, kRunHook, run_hook_call(job), context);
     if (!told) {
       return tl::unexpected(Ending{told.error(), "RUN_HOOK_FAILED"});
     }
@@ -178,7 +177,7 @@ tl::expected<void, SuspendFailure> suspend_microvm(World& world,
         fmt::format("The MicroVM could not be suspended and runs on: {}.", room.error().message()), false});
   }
   if (hooks.suspend.enabled) {
-    const auto told = call_hook(host, microvm_id, hooks, hooks.suspend, kSuspendHook, hook_call("suspend"), context);
+    const auto told = call_hook(host, microvm_id, hooks, kSuspendHook, hook_call("suspend"), context);
     if (!told) {
       return tl::unexpected(SuspendFailure{told.error(), true});
     }
@@ -214,7 +213,7 @@ tl::expected<void, ResumeFailure> resume_microvm(host::Host& host,
   if (!hooks.resume.enabled) {
     return {};
   }
-  const auto told = call_hook(host, microvm_id, hooks, hooks.resume, kResumeHook, hook_call("resume"), context);
+  const auto told = call_hook(host, microvm_id, hooks, kResumeHook, hook_call("resume"), context);
   if (told) {
     return {};
   }
@@ -247,7 +246,7 @@ Status terminate_microvm(host::Host& host,
   if (tell_application && hooks.terminate.enabled) {
     // Whatever it answers: the VM ends. The failure is logged where it happens.
     [[maybe_unused]] const auto told =
-        call_hook(host, microvm_id, hooks, hooks.terminate, kTerminateHook, hook_call("terminate"), context);
+        call_hook(host, microvm_id, hooks, kTerminateHook, hook_call("terminate"), context);
   }
   return host.terminate(microvm_id);
 }
