@@ -50,7 +50,7 @@ Result<std::shared_ptr<const engine::Engine>> engine_for(VmSupport& support,
 
 Result<std::shared_ptr<Guest>> start_over(
     VmSupport& support, const std::string& name, const Clone& clone, For whom, const os::Context& context) {
-  const VmFiles files(clone.directory);
+  const snapshot::VmFiles files(clone.directory);
   GuestRequest request;
   request.name = name;
   request.directory = files.run_directory();
@@ -78,7 +78,7 @@ Result<Clone> start_clone(VmSupport& support, const CloneRequest& request, For w
   DM_ASSIGN(clone.engine, engine_for(support, clone.source->manifest), "");
   clone.engine_digest = clone.engine->digest;
   DM_ASSIGN(clone.user, support.users.take(), "");
-  const VmFiles files(clone.directory);
+  const snapshot::VmFiles files(clone.directory);
   DM_TRY(os::make_directories(files.run_directory()), "");
   DM_ASSIGN(const fs::path empty, support.empty_overlay(os::size_of(clone.source->disk.get()), context), "");
   DM_TRY(context.trace().step("overlay", [&] { return os::copy_sparsely(empty, files.overlay(), context); }), "");

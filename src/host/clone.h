@@ -14,9 +14,9 @@
 #include "host/host.h"
 #include "host/template_store.h"
 #include "host/user_pool.h"
-#include "host/vm_files.h"
 #include "host/watcher.h"
 #include "os/worker_pool.h"
+#include "snapshot/vm_files.h"
 
 namespace dormouse::host {
 

@@ -11,13 +11,14 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "os/context.h"
+#include "snapshot/egress.h"
+#include "snapshot/foundations.h"
 
 namespace dormouse::host {
 
@@ -31,8 +32,7 @@ struct MachineSize {
 enum class Isolation { kKvm, kTcg };
 std::string_view to_string(Isolation isolation);  // "kvm", "tcg"
 
-// Where a guest may connect to: nowhere, or public addresses over TCP.
-enum class Egress { kNone, kInternet };
+using snapshot::Egress;
 
 struct Hook {
   bool enabled = false;
@@ -172,11 +172,7 @@ struct HookAnswer {
   int status = 0;
 };
 
-// What a snapshot, a VM or a checkpoint cannot do without, beside its own files.
-struct Foundations {
-  std::set<std::string> engines;  // by digest
-  std::string base;               // key of the managed base; empty: that of the snapshot it is a difference against
-};
+using snapshot::Foundations;
 
 // Thread-safe, but calls about one VM must not overlap, except terminate(), dial() and call_hook(). All calls block until
 // done or until `context` ends them; what they had begun is then undone.

@@ -290,7 +290,7 @@ Status LocalHost::remove_snapshot(const fs::path& snapshot) {
 }
 
 void LocalHost::collect_engines() {
-  if (auto collected = engines_->collect([this] { return named_engines(layout_); }); !collected) {
+  if (auto collected = engines_->collect([this] { return snapshot::named_engines(layout_); }); !collected) {
     log::warning("engines that may not be needed any more stay", {{"error", collected.error().message()}});
   }
 }

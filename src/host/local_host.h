@@ -19,8 +19,6 @@
 #include "host/host.h"
 #include "host/image_builder.h"
 #include "host/kept_processes.h"
-#include "host/layout.h"
-#include "host/named_engines.h"
 #include "host/template_store.h"
 #include "host/user_pool.h"
 #include "host/vm.h"
@@ -30,6 +28,8 @@
 #include "network/address_policy.h"
 #include "network/egress_server.h"
 #include "os/worker_pool.h"
+#include "snapshot/foundations.h"
+#include "snapshot/layout.h"
 
 namespace dormouse::host {
 
@@ -75,7 +75,9 @@ class LocalHost final : public Host {
                                const os::Context& context) override;
   Result<std::vector<RecoveredVm>> recover(const os::Context& context) override;
   Status remove_snapshot(const std::filesystem::path& snapshot) override;
-  Foundations foundations(const std::filesystem::path& directory) const override { return foundations_of(directory); }
+  Foundations foundations(const std::filesystem::path& directory) const override {
+    return snapshot::foundations_of(directory);
+  }
   std::optional<int> vmm_process(const std::string& microvm_id) const override;
   MemoryUse memory_use() const override;
   std::uint64_t release_kept(std::uint64_t bytes) override { return kept_.release(bytes); }
@@ -122,7 +124,7 @@ class LocalHost final : public Host {
   void kill_strays(const std::vector<int>& known) const;
 
   const LocalHostOptions options_;
-  const Layout layout_;
+  const snapshot::Layout layout_;
   const snapshot::Platform platform_;
   const std::string acceleration_reason_;
   const std::unique_ptr<engine::EngineStore> engines_;

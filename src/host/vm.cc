@@ -38,7 +38,7 @@ Status expect_running(const std::shared_ptr<Guest>& guest, const std::string& id
 }
 
 // The process of `record`, if it is still there: none of an earlier boot of the host is.
-Result<os::Process> process_of(const VmRecord& record) {
+Result<os::Process> process_of(const snapshot::VmRecord& record) {
   DM_ASSIGN(const std::string boot_id, os::boot_id(), "");
   if (record.boot_id != boot_id) {
     return fail(ErrorKind::kNotFound, "the host was restarted");
@@ -46,7 +46,7 @@ Result<os::Process> process_of(const VmRecord& record) {
   return os::Process::open(record.pid, record.process_start_time);
 }
 
-void kill(const VmRecord& record) {
+void kill(const snapshot::VmRecord& record) {
   if (auto process = process_of(record)) {
     process->kill(SIGKILL);
     (void)process->wait(os::Context::with_timeout(kEndTimeout));
@@ -118,13 +118,13 @@ Status Vm::adopt(Clone clone) {
   const os::Process& process = clone_.guest->vmm().process();
   publish_guest(clone_.guest);
   DM_ASSIGN(const std::string boot_id, os::boot_id(), "");
-  return files_.write_record(VmRecord{clone_.snapshot,
-                                      clone_.engine_digest,
-                                      clone_.egress,
-                                      clone_.user.id(),
-                                      boot_id,
-                                      process.pid(),
-                                      process.start_time()});
+  return files_.write_record(snapshot::VmRecord{clone_.snapshot,
+                                                clone_.engine_digest,
+                                                clone_.egress,
+                                                clone_.user.id(),
+                                                boot_id,
+                                                process.pid(),
+                                                process.start_time()});
 }
 
 Status Vm::launch_clone(const LaunchRequest& request, const os::Context& context) {
@@ -152,8 +152,11 @@ Status Vm::launch(const LaunchRequest& request, const os::Context& outer) {
 
 // --- suspend ---
 
-Result<SuspendedRecord> Vm::save(Guest& guest, const VmFiles& to, std::uint64_t& bytes, const os::Context& context) {
-  SuspendedRecord record;
+Result<snapshot::SuspendedRecord> Vm::save(Guest& guest,
+                                           const snapshot::VmFiles& to,
+                                           std::uint64_t& bytes,
+                                           const os::Context& context) {
+  snapshot::SuspendedRecord record;
   record.snapshot = clone_.snapshot;
   record.egress = clone_.egress;
   record.engine = clone_.engine_digest;
@@ -200,7 +203,7 @@ Result<SuspendResult> Vm::suspend(const os::Context& outer) {
     DM_TRY(reached("suspend.frozen"), "");
     DM_TRY(context.trace().step("stop", [&] { return running->vmm().stop(context); }), "");
     DM_TRY(reached("suspend.stopped"), "");
-    DM_ASSIGN(SuspendedRecord record, save(*running, files_, result.bytes_written, context), "");
+    DM_ASSIGN(snapshot::SuspendedRecord record, save(*running, files_, result.bytes_written, context), "");
     // QEMU flushed the overlay at `stop`; what it flushed is made durable by its own fdatasync.
     DM_TRY(context.trace().step("fsync", [&] { return sync_state(); }), "");
     DM_TRY(context.trace().step("checksum", [&] { return files_.sum(record); }), "");
@@ -244,7 +247,10 @@ void Vm::let_go(const std::shared_ptr<Guest>& guest, const os::Context& context)
 
 // --- resume ---
 
-Status Vm::load(Guest& guest, const VmFiles& from, const SuspendedRecord& record, const os::Context& context) {
+Status Vm::load(Guest& guest,
+                const snapshot::VmFiles& from,
+                const snapshot::SuspendedRecord& record,
+                const os::Context& context) {
   DM_ASSIGN(const UniqueFd pages, os::open_file(from.pages(), O_RDONLY), "");
   DM_ASSIGN(const snapshot::GuestMemory memory,
             snapshot::find_guest_memory(guest.vmm().process().pid(),
@@ -268,7 +274,7 @@ Status Vm::load(Guest& guest, const VmFiles& from, const SuspendedRecord& record
 }
 
 // A process that was started ahead becomes this VM's: its run directory moves here, and it gets this VM's overlay.
-Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context& context) {
+Result<Clone> Vm::started_ahead(const snapshot::SuspendedRecord& record, const os::Context& context) {
   auto ready = support_.warm ? support_.warm->take(record.snapshot, record.egress, Stage::kStarted) : std::nullopt;
   if (!ready) {
     return fail(ErrorKind::kNotFound, "no process was started ahead");
@@ -282,7 +288,7 @@ Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context
   const faults::Subject subject{id_, ready->guest->vmm().process().pid()};
   DM_TRY(faults::reach("load.vmm_taken", subject), "");
   DM_TRY(os::remove_tree(files_.run_directory()), "");
-  if (::rename(VmFiles(ready->directory).run_directory().c_str(), files_.run_directory().c_str()) != 0) {
+  if (::rename(snapshot::VmFiles(ready->directory).run_directory().c_str(), files_.run_directory().c_str()) != 0) {
     return fail_errno("move " + ready->directory.string());
   }
   DM_TRY(faults::reach("load.vmm_moved", subject), "");
@@ -293,7 +299,7 @@ Result<Clone> Vm::started_ahead(const SuspendedRecord& record, const os::Context
   return *std::move(ready);
 }
 
-Result<Clone> Vm::obtain_for(const SuspendedRecord& record, const os::Context& context) {
+Result<Clone> Vm::obtain_for(const snapshot::SuspendedRecord& record, const os::Context& context) {
   tracing::Span taking = context.trace().span("obtain_warm");
   auto ready = started_ahead(record, context.traced(taking.within()));
   taking.end(tracing::outcome_of(ready));
@@ -342,7 +348,7 @@ Status Vm::continue_kept(const std::shared_ptr<Guest>& kept, const os::Context& 
 }
 
 // Another process, which learns from the files what this VM is.
-Status Vm::restore(const SuspendedRecord& record, const os::Context& context) {
+Status Vm::restore(const snapshot::SuspendedRecord& record, const os::Context& context) {
   DM_ASSIGN(Clone clone, obtain_for(record, context), "");
   DM_TRY(context.trace().step("record", [&] { return adopt(std::move(clone)); }), "");
   DM_TRY(reached("resume.recorded"), "");
@@ -358,7 +364,7 @@ Status Vm::resume(const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kLaunchTimeout);
   DM_TRY(files_.finish_rollback(), "resume " + id_);
-  DM_ASSIGN(const SuspendedRecord record, files_.read_suspended(), "resume " + id_);
+  DM_ASSIGN(const snapshot::SuspendedRecord record, files_.read_suspended(), "resume " + id_);
   auto loaded = [&]() -> Status {
     DM_TRY(reached("resume.begun"), "");
     const std::shared_ptr<Guest> kept = support_.kept ? support_.kept->take(id_) : nullptr;
@@ -428,7 +434,7 @@ Status Vm::terminate() {
 
 // --- after a restart ---
 
-Status Vm::attach(const VmRecord& record, const os::Context& context) {
+Status Vm::attach(const snapshot::VmRecord& record, const os::Context& context) {
   DM_ASSIGN(os::Process process, process_of(record), "");
   clone_.directory = files_.directory();
   clone_.snapshot = record.snapshot;

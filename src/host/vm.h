@@ -14,7 +14,7 @@
 #include "host/clone.h"
 #include "host/guest.h"
 #include "host/host.h"
-#include "host/vm_files.h"
+#include "snapshot/vm_files.h"
 
 namespace dormouse::host {
 
@@ -44,27 +44,35 @@ class Vm {
 
  private:
   Result<Clone> obtain(const LaunchRequest& request, const os::Context& context);
-  Result<Clone> obtain_for(const SuspendedRecord& record, const os::Context& context);
+  Result<Clone> obtain_for(const snapshot::SuspendedRecord& record, const os::Context& context);
   void let_go(const std::shared_ptr<Guest>& guest, const os::Context& context);
   Status continue_kept(const std::shared_ptr<Guest>& kept, const os::Context& context);
-  Status restore(const SuspendedRecord& record, const os::Context& context);
-  Result<Clone> started_ahead(const SuspendedRecord& record, const os::Context& context);
+  Status restore(const snapshot::SuspendedRecord& record, const os::Context& context);
+  Result<Clone> started_ahead(const snapshot::SuspendedRecord& record, const os::Context& context);
   Status adopt(Clone clone);
   Status launch_clone(const LaunchRequest& request, const os::Context& context);
   Status launch_child(const LaunchRequest& request, const os::Context& context);
   // The state of a guest that stands still: the files of `to` are written, not made durable; of `from`, read.
-  Result<SuspendedRecord> save(Guest& guest, const VmFiles& to, std::uint64_t& bytes, const os::Context& context);
-  Status load(Guest& guest, const VmFiles& from, const SuspendedRecord& record, const os::Context& context);
+  Result<snapshot::SuspendedRecord> save(Guest& guest,
+                                         const snapshot::VmFiles& to,
+                                         std::uint64_t& bytes,
+                                         const os::Context& context);
+  Status load(Guest& guest,
+              const snapshot::VmFiles& from,
+              const snapshot::SuspendedRecord& record,
+              const os::Context& context);
   // Fills `to` from the VM that runs, or sleeps.
-  Result<SuspendedRecord> capture(Guest& guest,
-                                  const VmFiles& to,
-                                  CheckpointResult& result,
-                                  const os::Context& context);
-  Result<SuspendedRecord> copy(const VmFiles& to, CheckpointResult& result, const os::Context& context);
+  Result<snapshot::SuspendedRecord> capture(Guest& guest,
+                                            const snapshot::VmFiles& to,
+                                            CheckpointResult& result,
+                                            const os::Context& context);
+  Result<snapshot::SuspendedRecord> copy(const snapshot::VmFiles& to,
+                                         CheckpointResult& result,
+                                         const os::Context& context);
   // What a suspension has written, and the way to it: the name of the VM's directory.
   Status sync_state();
   Status sync_name();
-  Status attach(const VmRecord& record, const os::Context& context);
+  Status attach(const snapshot::VmRecord& record, const os::Context& context);
   void publish_guest(std::shared_ptr<Guest> guest);
   Status watch(Guest& guest, std::uint64_t output_from, const os::Context& context);
   Status begin_to_run(const os::Context& context);
@@ -73,7 +81,7 @@ class Vm {
 
   VmSupport& support_;
   const std::string id_;
-  const VmFiles files_;
+  const snapshot::VmFiles files_;
   std::mutex operation_;  // held by the operation under way
 
   // Used by the operation under way only.

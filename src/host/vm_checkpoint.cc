@@ -33,20 +33,20 @@ Result<std::uint64_t> allocated_bytes(const fs::path& path) {
 
 // --- making one ---
 
-Result<SuspendedRecord> Vm::capture(Guest& guest,
-                                    const VmFiles& to,
-                                    CheckpointResult& result,
-                                    const os::Context& context) {
+Result<snapshot::SuspendedRecord> Vm::capture(Guest& guest,
+                                              const snapshot::VmFiles& to,
+                                              CheckpointResult& result,
+                                              const os::Context& context) {
   protocol::Freeze freeze;
   freeze.keep_connections = true;
   DM_TRY(context.trace().step("freeze", [&] { return guest.freeze(freeze, context); }), "");
   (void)reached("checkpoint.frozen");
   const std::uint64_t output_offset = support_.watcher.output_offset(id_);
   const auto stopping = std::chrono::steady_clock::now();
-  auto saved = [&]() -> Result<SuspendedRecord> {
+  auto saved = [&]() -> Result<snapshot::SuspendedRecord> {
     DM_TRY(context.trace().step("stop", [&] { return guest.vmm().stop(context); }), "");
     DM_TRY(reached("checkpoint.stopped"), "");
-    DM_ASSIGN(SuspendedRecord record, save(guest, to, result.bytes_written, context), "");
+    DM_ASSIGN(snapshot::SuspendedRecord record, save(guest, to, result.bytes_written, context), "");
     // QEMU flushed it at `stop`.
     DM_TRY(
         context.trace().step("copy_disk", [&] { return os::copy_sparsely(files_.overlay(), to.overlay(), context); }),
@@ -68,9 +68,11 @@ Result<SuspendedRecord> Vm::capture(Guest& guest,
   return saved;
 }
 
-Result<SuspendedRecord> Vm::copy(const VmFiles& to, CheckpointResult& result, const os::Context& context) {
+Result<snapshot::SuspendedRecord> Vm::copy(const snapshot::VmFiles& to,
+                                           CheckpointResult& result,
+                                           const os::Context& context) {
   DM_TRY(files_.finish_rollback(), "");
-  DM_ASSIGN(SuspendedRecord record, files_.read_suspended(), "");
+  DM_ASSIGN(snapshot::SuspendedRecord record, files_.read_suspended(), "");
   DM_TRY(os::copy_sparsely(files_.overlay(), to.overlay(), context), "");
   DM_TRY(os::copy_sparsely(files_.state(), to.state(), context), "");
   DM_TRY(os::copy_sparsely(files_.pages(), to.pages(), context), "");
@@ -84,14 +86,16 @@ Result<SuspendedRecord> Vm::copy(const VmFiles& to, CheckpointResult& result, co
 Result<CheckpointResult> Vm::checkpoint(const CheckpointRequest& request, const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kCheckpointTimeout);
-  const VmFiles to(request.destination.string() + ".tmp");
+  const snapshot::VmFiles to(request.destination.string() + ".tmp");
   ScopeExit undo([&] { (void)os::remove_tree(to.directory()); });
   CheckpointResult result;
   auto made = [&]() -> Status {
     DM_TRY(os::make_directories(to.directory()), "");
     DM_TRY(reached("checkpoint.begun"), "");
     const std::shared_ptr<Guest> running = guest();
-    DM_ASSIGN(SuspendedRecord record, running ? capture(*running, to, result, context) : copy(to, result, context), "");
+    DM_ASSIGN(snapshot::SuspendedRecord record,
+              running ? capture(*running, to, result, context) : copy(to, result, context),
+              "");
     DM_ASSIGN(const std::uint64_t overlay_bytes, allocated_bytes(to.overlay()), "");
     result.bytes_written += overlay_bytes;
     if (!request.durable) {
@@ -117,8 +121,8 @@ Result<CheckpointResult> Vm::checkpoint(const CheckpointRequest& request, const 
 // --- launching from one ---
 
 Status Vm::launch_child(const LaunchRequest& request, const os::Context& context) {
-  const VmFiles checkpoint(*request.checkpoint);
-  DM_ASSIGN(SuspendedRecord record, checkpoint.read_suspended(), "");
+  const snapshot::VmFiles checkpoint(*request.checkpoint);
+  DM_ASSIGN(snapshot::SuspendedRecord record, checkpoint.read_suspended(), "");
   record.egress = request.egress;
   DM_TRY(os::make_directories(files_.directory()), "");
   DM_TRY(os::copy_sparsely(checkpoint.overlay(), files_.overlay(), context), "");
@@ -139,9 +143,9 @@ Status Vm::launch_child(const LaunchRequest& request, const os::Context& context
 Status Vm::rollback(const fs::path& path, const os::Context& outer) {
   const std::lock_guard operation(operation_);
   const os::Context context = outer.within(kCheckpointTimeout);
-  const VmFiles checkpoint(path);
+  const snapshot::VmFiles checkpoint(path);
   auto committed = [&]() -> Status {
-    DM_ASSIGN(const SuspendedRecord record, checkpoint.read_suspended(), "");
+    DM_ASSIGN(const snapshot::SuspendedRecord record, checkpoint.read_suspended(), "");
     DM_TRY(checkpoint.verify(record), "");
     DM_TRY(files_.prepare_rollback(checkpoint, context), "");
     DM_TRY(sync_name(), "");

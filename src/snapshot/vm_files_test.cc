@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "host/vm_files.h"
+#include "snapshot/vm_files.h"
 
 #include <stdlib.h>
 
@@ -13,10 +13,7 @@
 
 #include <gtest/gtest.h>
 
-#include "host/guest.h"
-#include "protocol/requests.h"
-
-namespace dormouse::host {
+namespace dormouse::snapshot {
 namespace {
 
 namespace fs = std::filesystem;
@@ -115,16 +112,5 @@ TEST_F(RollbackTest, FilesThatWereChangedDoNotVerify) {
   EXPECT_EQ(verified.error().message().find("the VM's disk"), 0U) << verified.error().message();
 }
 
-TEST(IdentityTest, IsThatOfTheIdOrRandom) {
-  const Identity vm = identity_of("microvm-0badc0de-0000-4000-8000-0badc0de0bad");
-  EXPECT_EQ(vm.hostname, "microvm-0badc0de-0000-4000-8000-0badc0de0bad");
-  EXPECT_EQ(vm.machine_id, "0badc0de0000400080000badc0de0bad");
-  const std::string build = "build-0badc0de-0000-4000-8000-0badc0de0bad-validate";
-  const Identity one = identity_of(build);
-  EXPECT_TRUE(protocol::is_hostname(one.hostname));
-  EXPECT_TRUE(protocol::is_machine_id(one.machine_id)) << one.machine_id;
-  EXPECT_NE(one.machine_id, identity_of(build).machine_id);
-}
-
 }  // namespace
-}  // namespace dormouse::host
+}  // namespace dormouse::snapshot

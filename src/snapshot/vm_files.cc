@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "host/vm_files.h"
+#include "snapshot/vm_files.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 #include "snapshot/guest_memory.h"
 #include "snapshot/sealed_json.h"
 
-namespace dormouse::host {
+namespace dormouse::snapshot {
 namespace {
 
 namespace json = boost::json;
@@ -26,7 +26,7 @@ constexpr std::size_t kRecordBytesMax = 64U << 10U;
 std::string_view to_text(Egress egress) { return egress == Egress::kNone ? "none" : "internet"; }
 Egress egress_from(std::string_view text) { return text == "none" ? Egress::kNone : Egress::kInternet; }
 
-void check_format(const json::object& object, snapshot::Formats formats) {
+void check_format(const json::object& object, Formats formats) {
   const int format = object.at("format").to_number<int>();
   if (format < formats.oldest || format > formats.newest) {
     throw std::runtime_error(fmt::format("this version reads formats {} to {}", formats.oldest, formats.newest));
@@ -39,13 +39,13 @@ std::string engine_in(const json::object& object) {
 }
 
 std::string encode(const SuspendedRecord& record) {
-  return snapshot::seal({{"format", SuspendedRecord::kFormats.newest},
-                         {"snapshot", record.snapshot.string()},
-                         {"engine", record.engine},
-                         {"egress", to_text(record.egress)},
-                         {"state_checksum", record.state_checksum},
-                         {"overlay_checksum", record.overlay_checksum},
-                         {"output_offset", record.output_offset}});
+  return seal({{"format", SuspendedRecord::kFormats.newest},
+               {"snapshot", record.snapshot.string()},
+               {"engine", record.engine},
+               {"egress", to_text(record.egress)},
+               {"state_checksum", record.state_checksum},
+               {"overlay_checksum", record.overlay_checksum},
+               {"output_offset", record.output_offset}});
 }
 
 constexpr const char* kReplaced[] = {"overlay.qcow2", "state", "pages"};  // by a rollback
@@ -91,7 +91,7 @@ namespace {
 Result<SuspendedRecord> read_suspended_from(const std::filesystem::path& path) {
   DM_ASSIGN(const std::string text, os::read_file(path, kRecordBytesMax), "");
   const std::string name = path.filename().string();
-  DM_ASSIGN(const json::object object, snapshot::unseal(text, SuspendedRecord::kFormats, name), "");
+  DM_ASSIGN(const json::object object, unseal(text, SuspendedRecord::kFormats, name), "");
   try {
     SuspendedRecord record;
     record.snapshot = json::value_to<std::string>(object.at("snapshot"));
@@ -149,9 +149,9 @@ Status VmFiles::sync_state() const {
 
 Status VmFiles::sum(SuspendedRecord& record) const {
   DM_ASSIGN(const UniqueFd state_file, os::open_file(state(), O_RDONLY), "");
-  DM_ASSIGN(record.state_checksum, snapshot::checksum_of(state_file), "state");
+  DM_ASSIGN(record.state_checksum, checksum_of(state_file), "state");
   DM_ASSIGN(const UniqueFd overlay_file, os::open_file(overlay(), O_RDONLY), "");
-  DM_ASSIGN(record.overlay_checksum, snapshot::checksum_of(overlay_file), "overlay");
+  DM_ASSIGN(record.overlay_checksum, checksum_of(overlay_file), "overlay");
   return {};
 }
 
@@ -161,7 +161,7 @@ Status VmFiles::verify(const SuspendedRecord& record) const {
   DM_ASSIGN(const UniqueFd state_file, os::open_file(state(), O_RDONLY), "");
   DM_TRY(snapshot::verify(state_file, record.state_checksum, "the VM's device state"), "");
   DM_ASSIGN(const UniqueFd pages_file, os::open_file(pages(), O_RDONLY), "");
-  return snapshot::check_pages(pages_file);
+  return check_pages(pages_file);
 }
 
 UniqueFd VmFiles::remove_suspended_files() const {
@@ -213,4 +213,4 @@ void VmFiles::abandon_rollback() const {
   }
 }
 
-}  // namespace dormouse::host
+}  // namespace dormouse::snapshot

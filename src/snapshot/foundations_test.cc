@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "host/named_engines.h"
+#include "snapshot/foundations.h"
 
 #include <stdlib.h>
 
@@ -10,10 +10,10 @@
 
 #include <gtest/gtest.h>
 
-#include "host/vm_files.h"
 #include "snapshot/manifest.h"
+#include "snapshot/vm_files.h"
 
-namespace dormouse::host {
+namespace dormouse::snapshot {
 namespace {
 
 namespace fs = std::filesystem;
@@ -31,10 +31,10 @@ class NamedEnginesTest : public testing::Test {
     return name;
   }
   void image(const std::string& name, const std::string& engine) const {
-    snapshot::SnapshotManifest manifest;
+    SnapshotManifest manifest;
     manifest.engine = engine;
     fs::create_directories(layout_.images() / name);
-    std::ofstream(layout_.images() / name / snapshot::kManifestFile) << snapshot::encode(manifest);
+    std::ofstream(layout_.images() / name / kManifestFile) << encode(manifest);
   }
   static VmFiles in(const fs::path& directory) {
     fs::create_directories(directory);
@@ -86,11 +86,11 @@ TEST_F(NamedEnginesTest, EveryRecordThatNamesOneCounts) {
 }
 
 TEST_F(NamedEnginesTest, EachDirectorySaysWhatItStandsOn) {
-  snapshot::SnapshotManifest manifest;
+  SnapshotManifest manifest;
   manifest.engine = "its-engine";
   manifest.base_key = "its-base";
   fs::create_directories(layout_.images() / "image-1/1.0");
-  std::ofstream(layout_.images() / "image-1/1.0" / snapshot::kManifestFile) << snapshot::encode(manifest);
+  std::ofstream(layout_.images() / "image-1/1.0" / kManifestFile) << encode(manifest);
   const Foundations of_image = foundations_of(layout_.images() / "image-1/1.0");
   EXPECT_EQ(of_image.engines, std::set<std::string>{"its-engine"});
   EXPECT_EQ(of_image.base, "its-base");
@@ -122,11 +122,11 @@ TEST_F(NamedEnginesTest, AnImageThatIsBeingRemovedNamesNone) {
 
 TEST_F(NamedEnginesTest, WhatCannotBeReadIsAnErrorThatNamesIt) {
   image("image-1/1.0", "one");
-  std::ofstream(layout_.images() / "image-1/1.0" / snapshot::kManifestFile) << "{}";
+  std::ofstream(layout_.images() / "image-1/1.0" / kManifestFile) << "{}";
   const auto found = named_engines(layout_);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().message().find((layout_.images() / "image-1/1.0").string()), 0U) << found.error().message();
 }
 
 }  // namespace
-}  // namespace dormouse::host
+}  // namespace dormouse::snapshot

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "host/named_engines.h"
+#include "snapshot/foundations.h"
 
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <vector>
 
-#include "host/vm_files.h"
 #include "os/file.h"
 #include "snapshot/manifest.h"
+#include "snapshot/vm_files.h"
 
-namespace dormouse::host {
+namespace dormouse::snapshot {
 namespace {
 
 namespace fs = std::filesystem;
@@ -41,7 +41,7 @@ Result<std::set<std::string>> named_engines(const Layout& layout) {
   for (const fs::path& image : images) {
     DM_ASSIGN(const std::vector<fs::path> versions, directories_in(image), "");
     for (const fs::path& version : versions) {
-      const auto manifest = snapshot::read_snapshot(version);
+      const auto manifest = read_snapshot(version);
       if (manifest && !manifest->engine.empty()) {
         named.insert(manifest->engine);
       } else if (!manifest && manifest.error().errno_value() != ENOENT) {  // ENOENT: it is being removed
@@ -54,7 +54,7 @@ Result<std::set<std::string>> named_engines(const Layout& layout) {
 
 Foundations foundations_of(const fs::path& directory) {
   Foundations found;
-  if (const auto manifest = snapshot::read_snapshot(directory)) {
+  if (const auto manifest = read_snapshot(directory)) {
     found.base = manifest->base_key;
     if (!manifest->engine.empty()) {
       found.engines.insert(manifest->engine);
@@ -65,4 +65,4 @@ Foundations foundations_of(const fs::path& directory) {
   return found;
 }
 
-}  // namespace dormouse::host
+}  // namespace dormouse::snapshot

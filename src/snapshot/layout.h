@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-namespace dormouse::host {
+namespace dormouse::snapshot {
 
 // Where things are in the data directory.
 class Layout {
@@ -27,4 +27,4 @@ class Layout {
   std::filesystem::path root_;
 };
 
-}  // namespace dormouse::host
+}  // namespace dormouse::snapshot

@@ -22,15 +22,16 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
-#include "host/host.h"
+#include "os/context.h"
 #include "os/file.h"
+#include "snapshot/egress.h"
 #include "snapshot/sealed_json.h"
 
-namespace dormouse::host {
+namespace dormouse::snapshot {
 
 // vm.json
 struct VmRecord {
-  static constexpr snapshot::Formats kFormats{1, 2};  // 1: without an engine
+  static constexpr Formats kFormats{1, 2};  // 1: without an engine
   std::filesystem::path snapshot;
   std::string engine;  // digest of the one that it runs on
   Egress egress = Egress::kInternet;
@@ -42,11 +43,11 @@ struct VmRecord {
 
 // suspended.json
 struct SuspendedRecord {
-  static constexpr snapshot::Formats kFormats{2, 3};  // 2: without an engine
+  static constexpr Formats kFormats{2, 3};  // 2: without an engine
   std::filesystem::path snapshot;
   std::string engine;  // digest of the one that saved it, and loads it; empty: the snapshot's
   Egress egress = Egress::kInternet;
-  std::uint64_t state_checksum = 0;    // snapshot::checksum_of(); the pages carry their own
+  std::uint64_t state_checksum = 0;    // checksum_of(); the pages carry their own
   std::uint64_t overlay_checksum = 0;  // likewise
   std::uint64_t output_offset = 0;     // of the application's output, reported so far
 };
@@ -99,4 +100,4 @@ class VmFiles {
   std::filesystem::path directory_;
 };
 
-}  // namespace dormouse::host
+}  // namespace dormouse::snapshot
