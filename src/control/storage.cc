@@ -115,8 +115,8 @@ void Count::note_foundations(const std::string& id, const fs::path& directory) {
   for (const std::string& engine : foundations.engines) {
     standing_[engine].push_back(id);
   }
-  if (!foundations.base.empty()) {
-    standing_[foundations.base].push_back(id);
+  for (const std::string& base : foundations.bases) {
+    standing_[base].push_back(id);
   }
 }
 

@@ -95,12 +95,12 @@ TEST_F(StorageTest, AnEngineAndABaseSayWhatStandsOnThem) {
   put(data() / "engines/old/qemu", 1);
   put(cache.path() / "bases/key/root", 1);
   put(cache.path() / "bases/other/root", 1);
-  fixture.host.stands_on(snapshot_directory(data(), image_id(), "1.0"), {{"used"}, "key"});
-  fixture.host.stands_on(data() / "microvms" / vm.microvm_id, {{"used"}, ""});
+  fixture.host.stands_on(snapshot_directory(data(), image_id(), "1.0"), {{"used"}, {"key"}});
+  fixture.host.stands_on(data() / "microvms" / vm.microvm_id, {{"used"}, {"key"}});
   const StorageReport made = report();
   EXPECT_THAT(find(made, "used").held_by, ElementsAre("demo:1.0", vm.microvm_id));
   EXPECT_THAT(find(made, "old").held_by, IsEmpty());
-  EXPECT_THAT(find(made, "key").held_by, ElementsAre("demo:1.0"));
+  EXPECT_THAT(find(made, "key").held_by, ElementsAre("demo:1.0", vm.microvm_id));
   EXPECT_EQ(find(made, "key").kind, "base");
   EXPECT_THAT(find(made, "other").held_by, IsEmpty());
 }

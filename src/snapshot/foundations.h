@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What in a data directory stands on which engine and which managed base: decides what of both may be removed.
 
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "snapshot/layout.h"
@@ -14,15 +18,19 @@ namespace dormouse::snapshot {
 // What a snapshot, a VM or a checkpoint cannot do without, beside its own files.
 struct Foundations {
   std::set<std::string> engines;  // by digest
-  std::string base;               // key of the managed base; empty: that of the snapshot it is a difference against
+  std::set<std::string> bases;    // by key; of a VM or a checkpoint those of the snapshots it is a difference against
 };
 
-// The engines that VMs, checkpoints and snapshots in the data directory name. In this order, so that none is missed of what is
-// made from another meanwhile: a checkpoint of a VM, a VM of a checkpoint whose snapshot is still there. An error when a record
-// cannot be read: then nobody knows.
+// Of the directory of a snapshot, a VM or a checkpoint, as far as it can be read.
+Foundations foundations_of(const std::filesystem::path& directory);
+
+// The engines that VMs, checkpoints and snapshots in the data directory name. An error when a record cannot be read: then nobody
+// knows.
 Result<std::set<std::string>> named_engines(const Layout& layout);
 
-// Of one of these directories: Host::foundations().
-Foundations foundations_of(const std::filesystem::path& directory);
+// The managed bases that they name, by key, with the directories of those who do, snapshots first. An error likewise, and when this
+// is no data directory: what it was may be elsewhere for now, as when its file system is not mounted.
+Result<std::map<std::string, std::vector<std::filesystem::path>>> named_bases(
+    const std::filesystem::path& data_directory);
 
 }  // namespace dormouse::snapshot

@@ -18,10 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class NamedEnginesTest : public testing::Test {
+class FoundationsTest : public testing::Test {
  protected:
-  NamedEnginesTest() : layout_(temporary_directory()) {}
-  ~NamedEnginesTest() override { fs::remove_all(layout_.root()); }
+  FoundationsTest() : layout_(temporary_directory()) {}
+  ~FoundationsTest() override { fs::remove_all(layout_.root()); }
 
   static fs::path temporary_directory() {
     std::string name = (fs::temp_directory_path() / "dormouse-test-XXXXXX").native();
@@ -56,12 +56,21 @@ class NamedEnginesTest : public testing::Test {
     return found.value_or(std::set<std::string>{"?"});
   }
 
+  // The directory of a snapshot with this base.
+  fs::path on_base(const fs::path& directory, const std::string& base) const {
+    SnapshotManifest manifest;
+    manifest.base_key = base;
+    fs::create_directories(directory);
+    std::ofstream(directory / kManifestFile) << encode(manifest);
+    return directory;
+  }
+
   const Layout layout_;
 };
 
-TEST_F(NamedEnginesTest, AnEmptyDataDirectoryNamesNone) { EXPECT_EQ(named(), std::set<std::string>()); }
+TEST_F(FoundationsTest, AnEmptyDataDirectoryNamesNone) { EXPECT_EQ(named(), std::set<std::string>()); }
 
-TEST_F(NamedEnginesTest, EveryRecordThatNamesOneCounts) {
+TEST_F(FoundationsTest, EveryRecordThatNamesOneCounts) {
   image("image-1/1.0", "of-an-image");
   image("image-1/2.0", "of-its-next-version");
   image("image-2/1.0", "");  // made before engines were kept
@@ -85,7 +94,7 @@ TEST_F(NamedEnginesTest, EveryRecordThatNamesOneCounts) {
                                    "of-an-unfinished-one"}));
 }
 
-TEST_F(NamedEnginesTest, EachDirectorySaysWhatItStandsOn) {
+TEST_F(FoundationsTest, EachDirectorySaysWhatItStandsOn) {
   SnapshotManifest manifest;
   manifest.engine = "its-engine";
   manifest.base_key = "its-base";
@@ -93,39 +102,94 @@ TEST_F(NamedEnginesTest, EachDirectorySaysWhatItStandsOn) {
   std::ofstream(layout_.images() / "image-1/1.0" / kManifestFile) << encode(manifest);
   const Foundations of_image = foundations_of(layout_.images() / "image-1/1.0");
   EXPECT_EQ(of_image.engines, std::set<std::string>{"its-engine"});
-  EXPECT_EQ(of_image.base, "its-base");
+  EXPECT_EQ(of_image.bases, std::set<std::string>{"its-base"});
   const VmFiles sleeping = in(layout_.microvm("microvm-1"));
   ASSERT_TRUE(sleeping.write_record(running_on("one")));
-  ASSERT_TRUE(sleeping.publish_suspended(saved_by("other")));
+  SuspendedRecord saved = saved_by("other");
+  saved.snapshot = layout_.images() / "image-1/1.0";
+  ASSERT_TRUE(sleeping.publish_suspended(saved));
   const Foundations of_vm = foundations_of(sleeping.directory());
   EXPECT_EQ(of_vm.engines, (std::set<std::string>{"one", "other"}));
-  EXPECT_EQ(of_vm.base, "");
+  EXPECT_EQ(of_vm.bases, std::set<std::string>{"its-base"}) << "its snapshot's";
   EXPECT_EQ(foundations_of(layout_.images() / "absent").engines, std::set<std::string>());
 }
 
-TEST_F(NamedEnginesTest, WhatAHostsCrashMadeOfTheProcessOfOneThatSleptIsNoObstacle) {
+TEST_F(FoundationsTest, WhatAHostsCrashMadeOfTheProcessOfOneThatSleptIsNoObstacle) {
   const VmFiles sleeping = in(layout_.microvm("microvm-1"));
   ASSERT_TRUE(sleeping.publish_suspended(saved_by("one")));
   std::ofstream(sleeping.directory() / "vm.json") << "";
   EXPECT_EQ(named(), std::set<std::string>{"one"});
 }
 
-TEST_F(NamedEnginesTest, TheProcessOfOneThatRunsMustBeKnown) {
+TEST_F(FoundationsTest, TheProcessOfOneThatRunsMustBeKnown) {
   std::ofstream(in(layout_.microvm("microvm-1")).directory() / "vm.json") << "";
   EXPECT_FALSE(named_engines(layout_));
 }
 
-TEST_F(NamedEnginesTest, AnImageThatIsBeingRemovedNamesNone) {
+TEST_F(FoundationsTest, AnImageThatIsBeingRemovedNamesNone) {
   fs::create_directories(layout_.images() / "image-1/1.0");
   EXPECT_EQ(named(), std::set<std::string>());
 }
 
-TEST_F(NamedEnginesTest, WhatCannotBeReadIsAnErrorThatNamesIt) {
+TEST_F(FoundationsTest, WhatCannotBeReadIsAnErrorThatNamesIt) {
   image("image-1/1.0", "one");
   std::ofstream(layout_.images() / "image-1/1.0" / kManifestFile) << "{}";
   const auto found = named_engines(layout_);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().message().find((layout_.images() / "image-1/1.0").string()), 0U) << found.error().message();
+}
+
+TEST_F(FoundationsTest, BasesAreNamedWithAllThatStandOnThemSnapshotsFirst) {
+  std::ofstream(layout_.lock()) << "";
+  const fs::path version = on_base(layout_.images() / "image-1/1.0", "one");
+  on_base(layout_.images() / "image-1/2.0", "");
+  const fs::path withdrawn = on_base(layout_.images() / "image-1/3.0.tmp", "half-removed");
+  VmRecord running = running_on("engine");
+  running.snapshot = version;
+  ASSERT_TRUE(in(layout_.microvm("microvm-1")).write_record(running));
+  const auto bases = named_bases(layout_.root());
+  ASSERT_TRUE(bases) << bases.error().message();
+  EXPECT_EQ(bases->at("one"), (std::vector<fs::path>{version, layout_.microvm("microvm-1")}));
+  EXPECT_EQ(bases->at("half-removed"), std::vector<fs::path>{withdrawn});
+  EXPECT_EQ(bases->size(), 2U);
+}
+
+TEST_F(FoundationsTest, ABaseIsNamedByAVmOrACheckpointAloneThroughItsSnapshot) {
+  std::ofstream(layout_.lock()) << "";
+  VmRecord running = running_on("");
+  running.snapshot = on_base(layout_.root() / "elsewhere/1", "of-one-that-runs");
+  ASSERT_TRUE(in(layout_.microvm("microvm-1")).write_record(running));
+  SuspendedRecord sleeping = saved_by("");
+  sleeping.snapshot = on_base(layout_.root() / "elsewhere/2", "of-one-that-sleeps");
+  ASSERT_TRUE(in(layout_.microvm("microvm-2")).publish_suspended(sleeping));
+  sleeping.snapshot = on_base(layout_.root() / "elsewhere/3", "of-one-on-its-way-back");
+  ASSERT_TRUE(in(layout_.microvm("microvm-3")).publish_rollback(sleeping));
+  sleeping.snapshot = on_base(layout_.root() / "elsewhere/4", "of-a-checkpoint");
+  const VmFiles checkpoint = in(layout_.checkpoints() / "checkpoint-1");
+  ASSERT_TRUE(checkpoint.publish_suspended(sleeping));
+  sleeping.snapshot = layout_.root() / "elsewhere/gone";
+  ASSERT_TRUE(in(layout_.microvm("microvm-4")).publish_suspended(sleeping));
+  const auto bases = named_bases(layout_.root());
+  ASSERT_TRUE(bases) << bases.error().message();
+  EXPECT_EQ(bases->at("of-a-checkpoint"), std::vector<fs::path>{checkpoint.directory()});
+  EXPECT_TRUE(bases->contains("of-one-that-runs"));
+  EXPECT_TRUE(bases->contains("of-one-that-sleeps"));
+  EXPECT_TRUE(bases->contains("of-one-on-its-way-back"));
+  EXPECT_EQ(bases->size(), 4U);
+}
+
+TEST_F(FoundationsTest, WhichBasesADirectoryNamesThatIsNoneOfADaemonNobodyKnows) {
+  const auto found = named_bases(layout_.root());
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().message(),
+            layout_.root().string() + " holds no data of a daemon now: mount it, or remove it");
+  std::ofstream(layout_.lock()) << "";
+  EXPECT_TRUE(named_bases(layout_.root()));
+  VmRecord running = running_on("");
+  running.snapshot = on_base(layout_.root() / "elsewhere", "one");
+  ASSERT_TRUE(in(layout_.microvm("microvm-1")).write_record(running));
+  std::ofstream(running.snapshot / kManifestFile) << "{}";
+  EXPECT_FALSE(named_bases(layout_.root()));
 }
 
 }  // namespace

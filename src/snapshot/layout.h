@@ -13,6 +13,7 @@ class Layout {
   explicit Layout(std::filesystem::path root) : root_(std::move(root)) {}
 
   const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path lock() const { return root_ / "lock"; }  // there from the first daemon on
   std::filesystem::path microvms() const { return root_ / "microvms"; }
   std::filesystem::path microvm(const std::string& microvm_id) const { return microvms() / microvm_id; }
   std::filesystem::path warm() const { return root_ / "warm"; }  // clones made ahead; nothing in it outlives a daemon

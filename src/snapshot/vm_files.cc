@@ -110,11 +110,14 @@ Result<SuspendedRecord> read_suspended_from(const std::filesystem::path& path) {
 
 Result<SuspendedRecord> VmFiles::read_suspended() const { return read_suspended_from(suspended()); }
 
-Result<std::set<std::string>> VmFiles::engines() const {
-  std::set<std::string> engines;
+Result<VmFiles::Named> VmFiles::named() const {
+  Named named;
   const auto add = [&](const auto& record) -> Status {
     if (record && !record->engine.empty()) {
-      engines.insert(record->engine);
+      named.engines.insert(record->engine);
+    }
+    if (record && !record->snapshot.empty()) {
+      named.snapshots.insert(record->snapshot);
     }
     return record || record.error().errno_value() == ENOENT ? Status() : fail(Error(record.error()));
   };
@@ -125,7 +128,7 @@ Result<std::set<std::string>> VmFiles::engines() const {
   // In this order: the end of a rollback makes the second of the first.
   DM_TRY(add(read_suspended_from(rollback_record())), directory_.string());
   DM_TRY(add(read_suspended_from(suspended())), directory_.string());
-  return engines;
+  return named;
 }
 
 Status VmFiles::publish_suspended(const SuspendedRecord& record) const {

@@ -62,8 +62,12 @@ class VmFiles {
   std::filesystem::path state() const { return directory_ / "state"; }
   std::filesystem::path pages() const { return directory_ / "pages"; }
 
-  // The engines that the records here name, whatever state the VM is in.
-  Result<std::set<std::string>> engines() const;
+  // What the records here name, whatever state the VM is in.
+  struct Named {
+    std::set<std::string> engines;              // by digest
+    std::set<std::filesystem::path> snapshots;  // directories
+  };
+  Result<Named> named() const;
 
   Result<VmRecord> read_record() const;
   Status write_record(const VmRecord& record) const;
