@@ -121,6 +121,9 @@ inline constexpr std::array kSteps = {
     // Of an engine that nothing names any more.
     KnownStep{"engine.withdrawn", Breaks::kStep},
     KnownStep{"engine.removed", Breaks::kStep},
+    // Of a managed base that nothing names any more.
+    KnownStep{"base.withdrawn", Breaks::kStep},
+    KnownStep{"base.removed", Breaks::kStep},
 };
 
 // The name of a known step: another one does not compile.

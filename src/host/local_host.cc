@@ -34,6 +34,7 @@ using std::chrono::seconds;
 constexpr std::uint64_t kMemoryReserveBytes = 512ULL << 20U;  // what a launch must leave to the host
 constexpr std::size_t kRecoveriesAtOnce = 8;
 constexpr seconds kRecoveryTimeout{30};  // of one VM
+constexpr seconds kCollectTimeout{10};
 constexpr seconds kKeptReviewPeriod{1};
 constexpr std::uint64_t kKeptShare = 8;  // of the host's memory, one part of so many for processes that are kept
 
@@ -108,7 +109,7 @@ std::optional<KernelVerdict> known_of_kernel(const LocalHostOptions& options, vm
   if (!boot_id || !base || !*base) {
     return std::nullopt;
   }
-  return remembered_verdict(Layout(options.data_directory).kernel_trial(), {*boot_id, (*base)->key});
+  return remembered_verdict(snapshot::Layout(options.data_directory).kernel_trial(), {*boot_id, (*base)->key});
 }
 
 // The engine of new guests. `verdict` becomes emulation where KVM is up to a trial and QEMU does not even start under it.
@@ -148,13 +149,15 @@ LocalHost::LocalHost(LocalHostOptions options,
                      const snapshot::Platform& platform,
                      std::string acceleration_reason,
                      std::unique_ptr<engine::EngineStore> engines,
-                     std::unique_ptr<network::EgressServer> egress)
+                     std::unique_ptr<network::EgressServer> egress,
+                     managed_base::FileLock registration)
     : options_(std::move(options)),
       layout_(options_.data_directory),
       platform_(platform),
       acceleration_reason_(std::move(acceleration_reason)),
       engines_(std::move(engines)),
       bases_(options_.cache_directory),
+      registration_(std::move(registration)),
       egress_(std::move(egress)),
       users_(options_.first_user, options_.users),
       templates_(bases_),
@@ -214,7 +217,7 @@ Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, c
             "");
   const auto known = known_of_kernel(options, probed.acceleration);
   vmm::AccelerationVerdict verdict = heed(std::move(probed), options.acceleration, known);
-  auto engines = std::make_unique<engine::EngineStore>(Layout(options.data_directory).engines());
+  auto engines = std::make_unique<engine::EngineStore>(snapshot::Layout(options.data_directory).engines());
   DM_ASSIGN(const std::shared_ptr<const engine::Engine> engine, choose_engine(*engines, options, verdict, context), "");
   snapshot::Platform platform;
   platform.acceleration = verdict.acceleration;
@@ -232,8 +235,11 @@ Result<std::unique_ptr<LocalHost>> LocalHost::create(LocalHostOptions options, c
   DM_ASSIGN(std::unique_ptr<network::EgressServer> egress,
             network::EgressServer::start(std::move(egress_options)),
             "start the egress relay");
-  return std::unique_ptr<LocalHost>(
-      new LocalHost(std::move(options), platform, verdict.reason, std::move(engines), std::move(egress)));
+  DM_ASSIGN(managed_base::FileLock registration,
+            managed_base::ManagedBaseStore(options.cache_directory).register_user(options.data_directory, context),
+            "");
+  return std::unique_ptr<LocalHost>(new LocalHost(
+      std::move(options), platform, verdict.reason, std::move(engines), std::move(egress), std::move(registration)));
 }
 
 void LocalHost::on_exit(ExitHandler handler) { exit_handler_ = std::move(handler); }
@@ -286,12 +292,19 @@ Status LocalHost::remove_snapshot(const fs::path& snapshot) {
   templates_.forget(snapshot);
   DM_TRY(remove_published(snapshot, "delete.withdrawn"), "");
   collect_engines();
+  collect_bases(os::Context::with_timeout(kCollectTimeout));
   return {};
 }
 
 void LocalHost::collect_engines() {
   if (auto collected = engines_->collect([this] { return snapshot::named_engines(layout_); }); !collected) {
     log::warning("engines that may not be needed any more stay", {{"error", collected.error().message()}});
+  }
+}
+
+void LocalHost::collect_bases(const os::Context& context) const {
+  if (auto collected = bases_.collect(snapshot::named_bases, context); !collected) {
+    log::warning("managed bases that may not be needed any more stay", {{"error", collected.error().message()}});
   }
 }
 

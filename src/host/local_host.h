@@ -86,6 +86,8 @@ class LocalHost final : public Host {
   // Removes the engines that no image, VM or checkpoint names any more. Cheap while there is but the current one. Failing is no
   // more than a warning in the log: it is done again.
   void collect_engines();
+  // The same of the managed bases that no data directory of this machine names.
+  void collect_bases(const os::Context& context) const;
 
   Isolation isolation() const override;
   std::string isolation_reason() const override { return acceleration_reason_; }
@@ -104,7 +106,8 @@ class LocalHost final : public Host {
             const snapshot::Platform& platform,
             std::string acceleration_reason,
             std::unique_ptr<engine::EngineStore> engines,
-            std::unique_ptr<network::EgressServer> egress);
+            std::unique_ptr<network::EgressServer> egress,
+            managed_base::FileLock registration);
 
   std::shared_ptr<Vm> find(const std::string& microvm_id) const;
   Result<std::shared_ptr<Vm>> require(const std::string& microvm_id) const;  // kNotFound
@@ -129,6 +132,7 @@ class LocalHost final : public Host {
   const std::string acceleration_reason_;
   const std::unique_ptr<engine::EngineStore> engines_;
   const managed_base::ManagedBaseStore bases_;
+  const managed_base::FileLock registration_;  // of the data directory, as one that uses bases
   std::unique_ptr<network::EgressServer> egress_;
   UserPool users_;
   TemplateStore templates_;

@@ -115,6 +115,7 @@ void LocalHost::prepare_base() {
     // Before somebody wants to wake what stands on them.
     engines_->verify_all(context);
     collect_engines();
+    collect_bases(context);
     auto support = std::unique_ptr<BuildSupport>(new BuildSupport{*vm_support_,
                                                                   bases_,
                                                                   std::move(base),

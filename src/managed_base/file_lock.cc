@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,9 +18,9 @@ namespace {
 constexpr std::chrono::milliseconds kInterval{100};  // between two tries: flock() itself has no deadline
 }
 
-Result<FileLock> FileLock::try_acquire(const std::filesystem::path& path) {
-  DM_ASSIGN(UniqueFd file, os::open_file(path, O_RDWR | O_CREAT, 0600), "");
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
+Result<FileLock> FileLock::attempt(const std::filesystem::path& path, int flags, int operation) {
+  DM_ASSIGN(UniqueFd file, os::open_file(path, flags, 0600), "");
+  if (::flock(file.get(), operation | LOCK_NB) == 0) {
     return FileLock(std::move(file));
   }
   if (errno == EWOULDBLOCK || errno == EINTR) {
@@ -28,9 +29,12 @@ Result<FileLock> FileLock::try_acquire(const std::filesystem::path& path) {
   return fail_errno("flock " + path.string());
 }
 
-Result<FileLock> FileLock::acquire(const std::filesystem::path& path, const os::Context& context) {
+Result<FileLock> FileLock::wait(const std::filesystem::path& path,
+                                int flags,
+                                int operation,
+                                const os::Context& context) {
   for (;;) {
-    Result<FileLock> lock = try_acquire(path);
+    Result<FileLock> lock = attempt(path, flags, operation);
     if (lock || lock.error().kind() != ErrorKind::kUnavailable) {
       return lock;
     }
@@ -38,6 +42,29 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path, const os::
     pollfd entry{context.cancellation().descriptor(), POLLIN, 0};
     ::poll(&entry, 1, static_cast<int>(std::min(kInterval, context.remaining()).count()));
   }
+}
+
+Result<FileLock> FileLock::acquire(const std::filesystem::path& path, const os::Context& context) {
+  return wait(path, O_RDWR | O_CREAT, LOCK_EX, context);
+}
+
+Result<FileLock> FileLock::try_acquire(const std::filesystem::path& path) {
+  return attempt(path, O_RDWR | O_CREAT, LOCK_EX);
+}
+
+Result<FileLock> FileLock::share(const std::filesystem::path& path, const os::Context& context) {
+  return wait(path, O_RDONLY, LOCK_SH, context);
+}
+
+Result<FileLock> FileLock::try_acquire_existing(const std::filesystem::path& path) {
+  return attempt(path, O_RDONLY, LOCK_EX);
+}
+
+bool FileLock::is_of(const std::filesystem::path& path) const {
+  struct stat locked{};
+  struct stat named{};
+  return ::fstat(file_.get(), &locked) == 0 && ::stat(path.c_str(), &named) == 0 && locked.st_dev == named.st_dev &&
+         locked.st_ino == named.st_ino;
 }
 
 }  // namespace dormouse::managed_base

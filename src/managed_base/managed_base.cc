@@ -28,7 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kUnfinished = "unfinished-";  // begins the names of directories that are being made
 constexpr std::size_t kKeyLength = 64;
 
 bool is_key(std::string_view name) {
@@ -95,17 +94,6 @@ Result<std::map<std::string, std::string>> read_versions(const fs::path& path) {
   return versions;
 }
 
-// The directories of unfinished work; only to be called by who holds the lock.
-Status remove_unfinished(const fs::path& directory) {
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().filename().string().rfind(kUnfinished, 0) == 0) {
-      DM_TRY(os::remove_tree(entry->path()), "");
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 // What ensure() was asked for, resolved.
@@ -170,9 +158,18 @@ Result<ManagedBaseStore::Wanted> ManagedBaseStore::determine(const BuildOptions&
 Result<ManagedBase> ManagedBaseStore::ensure(const BuildOptions& options,
                                              ProgressObserver& observer,
                                              const os::Context& context) {
-  DM_ASSIGN(ManagedBase base, find_or_make(options, observer, context), "managed base");
-  DM_TRY(protect(base.directory), "managed base");
-  return base;
+  for (;;) {
+    DM_ASSIGN(ManagedBase base, find_or_make(options, observer, context), "managed base");
+    const Status held = hold(base, context);
+    if (held) {
+      DM_TRY(protect(base.directory), "managed base");
+      return base;
+    }
+    if (held.error().errno_value() != ENOENT) {
+      return fail(Error(held.error()).with_context("managed base"));
+    }
+    DM_TRY(context.check("managed base"), "");  // it was removed meanwhile
+  }
 }
 
 Result<ManagedBase> ManagedBaseStore::find_or_make(const BuildOptions& options,
@@ -194,7 +191,7 @@ Result<ManagedBase> ManagedBaseStore::find_or_make(const BuildOptions& options,
   if (auto found = find(wanted.key)) {  // somebody else has made it meanwhile
     return found;
   }
-  DM_TRY(remove_unfinished(cache_directory_ / "bases"), "");
+  DM_TRY(remove_unfinished(), "");
   auto made = make(wanted, observer, context);
   if (!made && made.error().kind() == ErrorKind::kUnavailable && options.accept_outdated) {
     DM_ASSIGN(std::optional<ManagedBase> known, newest_of(wanted.recipe), "");
@@ -209,7 +206,7 @@ Result<ManagedBase> ManagedBaseStore::find_or_make(const BuildOptions& options,
 Result<ManagedBase> ManagedBaseStore::make(const Wanted& wanted,
                                            ProgressObserver& observer,
                                            const os::Context& context) const {
-  const fs::path unfinished = cache_directory_ / "bases" / (std::string(kUnfinished) + wanted.key.substr(0, 16));
+  const fs::path unfinished = unfinished_path(wanted.key);
   const ScopeExit cleanup([&] { static_cast<void>(os::remove_tree(unfinished)); });
   RecipeRun run;
   run.work = unfinished / "work";
@@ -224,6 +221,7 @@ Result<ManagedBase> ManagedBaseStore::make(const Wanted& wanted,
   base.key = wanted.key;
   base.recipe = wanted.recipe;
   base.created_at = clock_->wall();
+  base.users_known = true;
   if (wanted.kernel) {
     base.own_kernel = wanted.kernel->string();
   }
@@ -283,39 +281,6 @@ Result<std::optional<ManagedBase>> ManagedBaseStore::newest_of(const std::string
     }
   }
   return std::optional<ManagedBase>();
-}
-
-Status ManagedBaseStore::sweep() {
-  if (!fs::exists(cache_directory_ / "bases")) {
-    return {};
-  }
-  const auto lock = FileLock::try_acquire(cache_directory_ / "lock");
-  if (!lock) {
-    return lock.error().kind() == ErrorKind::kUnavailable ? Status() : fail(lock.error());
-  }
-  return remove_unfinished(cache_directory_ / "bases");
-}
-
-Result<std::vector<ManagedBase>> ManagedBaseStore::remove_unused(const std::set<std::string>& keys_in_use,
-                                                                 const os::Context& context) {
-  DM_ASSIGN(std::vector<ManagedBase> bases, list(), "");
-  std::vector<ManagedBase> removed;
-  if (bases.empty()) {
-    return removed;
-  }
-  DM_ASSIGN(const FileLock lock, FileLock::acquire(cache_directory_ / "lock", context), "");
-  for (ManagedBase& base : bases) {
-    if (keys_in_use.contains(base.key) || !fs::exists(base.directory)) {
-      continue;
-    }
-    // Out of sight by one rename first, so that no half-removed base is ever found.
-    const fs::path unfinished = cache_directory_ / "bases" / (std::string(kUnfinished) + base.key.substr(0, 16));
-    DM_TRY(os::remove_tree(unfinished), "");
-    DM_TRY(os::rename_durably(base.directory, unfinished), "");
-    DM_TRY(os::remove_tree(unfinished), "");
-    removed.push_back(std::move(base));
-  }
-  return removed;
 }
 
 }  // namespace dormouse::managed_base

@@ -5,18 +5,20 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "managed_base/file_lock.h"
 #include "os/context.h"
 
 namespace dormouse::managed_base {
@@ -34,8 +36,23 @@ struct ManagedBase {
   std::map<std::string, std::string> versions;  // of the Debian packages that matter, as far as known
   std::optional<std::string> own_kernel;        // the path that was given with BuildOptions::kernel
   WallTime created_at;
-  std::uint64_t size_bytes = 0;  // on disk
-  std::string notice;            // why ensure() chose this one although it may be out of date; else empty
+  std::uint64_t size_bytes = 0;          // on disk
+  std::string notice;                    // why ensure() chose this one although it may be out of date; else empty
+  bool users_known = false;              // made since daemons register; who uses an older one may not be known
+  std::shared_ptr<const FileLock> hold;  // of one that ensure() answered: nobody removes it while a copy of this lives
+};
+
+// Whether somebody needs a base.
+struct BaseUse {
+  ManagedBase base;
+  std::vector<std::filesystem::path> named_by;  // snapshots, VMs and checkpoints in data directories that name it
+  bool held = false;              // by a process: a daemon that builds with it, a command that has just asked for it
+  bool newest = false;            // of its recipe: what ensure() answers, if need be
+  bool young = false;             // somebody may have made it to use it soon
+  std::optional<FileLock> alone;  // when it is not held: nobody holds it while this lives
+
+  bool in_use() const { return held || !named_by.empty(); }
+  bool to_be_kept() const { return in_use() || newest || young || !base.users_known; }
 };
 
 struct BuildOptions {
@@ -54,9 +71,24 @@ class ProgressObserver {
 };
 
 // The cache directory. Any number of objects and processes may use one at a time: one makes a base, the others wait for it.
-// A base appears under its name complete and durable, or not at all. Needs root. Thread-safe.
+// A base appears under its name complete and durable, or not at all, and goes likewise. Needs root. Thread-safe.
+//
+// No base goes that somebody uses or begins to use. Who removes bases has CACHE/lock and Users::lock() from before he looks until he
+// is done, and takes each base's own lock, alone, before he asks the data directories what they name. So, of any base:
+//   - A build uses what ensure() answered, which is held from before that until after the build's snapshot is published or given up;
+//     nothing else ever makes a snapshot that names a base. Held when its lock was wanted: it stays. Not held then: nobody begins to
+//     hold it any more (ensure() waits, and then makes another), and whatever names it was there before the directories were asked.
+//   - A launch, a wake, a clone, a fork and a rollback use what a snapshot in their data directory names, from before they begin until
+//     they end; what they make names the same. The directory was registered before its daemon did any of this, so it is asked, or it
+//     waits for Users::lock() with everything.
 class ManagedBaseStore {
  public:
+  static constexpr std::chrono::hours kYoung{24};
+
+  // What in a data directory names which bases, by key. An error when it cannot be known.
+  using Named = std::function<Result<std::map<std::string, std::vector<std::filesystem::path>>>(
+      const std::filesystem::path& data_directory)>;
+
   explicit ManagedBaseStore(std::filesystem::path cache_directory = "/var/cache/dormouse",
                             const Clock* clock = nullptr);
 
@@ -75,12 +107,19 @@ class ManagedBaseStore {
   // The newest complete base of the recipe and with the kernel that `options` ask for, whatever its packages' versions: what ensure()
   // finds unless APT knows of others by now. Nothing if there is none. Cheap.
   Result<std::optional<ManagedBase>> newest(const BuildOptions& options) const;
+  // Makes this data directory one that is asked what it names, for good: before its daemon uses any base. The path is canonical. The
+  // answer says that the daemon runs; durable.
+  Result<FileLock> register_user(const std::filesystem::path& data_directory, const os::Context& context) const;
 
-  // Removes what interrupted work has left, unless work is under way. ensure() does so too.
-  Status sweep();
+  // All complete bases, newest first, and who needs them: as it is now, or may just have been.
+  Result<std::vector<BaseUse>> uses(const Named& named) const;
 
-  // Removes all bases but those whose keys are given; returns the removed. Guests that have one open are not disturbed.
-  Result<std::vector<ManagedBase>> remove_unused(const std::set<std::string>& keys_in_use, const os::Context& context);
+  // Removes what interrupted work has left and every base that is not to_be_kept(), and returns those. Guests that have one open are
+  // not disturbed. Does nothing while somebody makes or removes a base. An error, and all stay, when one data directory fails.
+  Result<std::vector<ManagedBase>> collect(const Named& named, const os::Context& context) const;
+
+  // Removes a base that is not in_use(), however new it is. kConflict says what uses it; kNotFound, kUnavailable.
+  Status remove(std::string_view key, const Named& named, const os::Context& context) const;
 
   // An initramfs that holds `agent_binary` as /init and the base's modules under /modules. Kept beside the base by the
   // agent's digest. kInvalidArgument when the agent is not a static executable of this architecture.
@@ -96,6 +135,12 @@ class ManagedBaseStore {
   Result<ManagedBase> find_or_make(const BuildOptions& options, ProgressObserver& observer, const os::Context& context);
   Result<ManagedBase> make(const Wanted& wanted, ProgressObserver& observer, const os::Context& context) const;
   Result<std::optional<ManagedBase>> newest_of(const std::string& recipe) const;
+  Result<std::vector<BaseUse>> look() const;
+  Status ask(std::vector<BaseUse>& uses, const Named& named) const;
+  Status hold(ManagedBase& base, const os::Context& context) const;
+  Status remove(const ManagedBase& base) const;
+  Status remove_unfinished() const;  // to be called by who has CACHE/lock
+  std::filesystem::path unfinished_path(std::string_view key) const;
 
   std::filesystem::path cache_directory_;
   SystemClock system_clock_;

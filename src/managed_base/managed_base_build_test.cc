@@ -92,7 +92,7 @@ TEST_F(ManagedBaseBuild, IsInterruptedWithoutTraceThenMadeThenFound) {
   // What a killed process would have left is swept.
   fs::create_directories(cache_ / "bases" / "unfinished-0123456789abcdef" / "base");
   Printer printer;
-  const auto made = store.ensure({}, printer, long_enough());
+  auto made = store.ensure({}, printer, long_enough());
   ASSERT_TRUE(made) << made.error().message();
   EXPECT_EQ(printer.steps, 4);
   for (const fs::path& path :
@@ -113,7 +113,7 @@ TEST_F(ManagedBaseBuild, IsInterruptedWithoutTraceThenMadeThenFound) {
   }
 
   Printer silent;
-  const auto again = store.ensure({}, silent, long_enough());
+  auto again = store.ensure({}, silent, long_enough());
   ASSERT_TRUE(again) << again.error().message();
   EXPECT_EQ(again->key, made->key);
   EXPECT_EQ(silent.steps, 0);
@@ -122,9 +122,16 @@ TEST_F(ManagedBaseBuild, IsInterruptedWithoutTraceThenMadeThenFound) {
   ASSERT_TRUE(*newest);
   EXPECT_EQ((*newest)->key, made->key);
 
-  const auto removed = store.remove_unused({}, long_enough());
+  const ManagedBaseStore::Named nothing = [](const fs::path&) {
+    return std::map<std::string, std::vector<fs::path>>();
+  };
+  const Status refused = store.remove(made->key, nothing, long_enough());
+  ASSERT_FALSE(refused) << "it is held by who asked for it";
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kConflict);
+  const std::string key = made->key;
+  made = again = fail(ErrorKind::kNotFound, "let go");
+  const Status removed = store.remove(key, nothing, long_enough());
   ASSERT_TRUE(removed) << removed.error().message();
-  EXPECT_EQ(removed->size(), 1U);
   EXPECT_TRUE(fs::is_empty(cache_ / "bases"));
 }
 

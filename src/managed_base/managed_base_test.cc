@@ -116,31 +116,6 @@ TEST_F(ManagedBases, UnderAWrongNameAreRefused) {
   EXPECT_EQ(found.error().kind(), ErrorKind::kDataLoss);
 }
 
-TEST_F(ManagedBases, OutOfUseAreRemovedAndOthersKept) {
-  const std::string used = put_base('1', 100);
-  const std::string unused = put_base('2', 200);
-  ManagedBaseStore store(cache_);
-  const auto removed = store.remove_unused({used}, minute());
-  ASSERT_TRUE(removed) << removed.error().message();
-  ASSERT_EQ(removed->size(), 1U);
-  EXPECT_EQ((*removed)[0].key, unused);
-  EXPECT_TRUE(store.find(used));
-  EXPECT_FALSE(fs::exists(cache_ / "bases" / unused));
-}
-
-TEST_F(ManagedBases, SweepLeavesWorkUnderWayAlone) {
-  put("bases/unfinished-0000/x", "");
-  ManagedBaseStore store(cache_);
-  {
-    const auto lock = FileLock::acquire(cache_ / "lock", minute());
-    ASSERT_TRUE(lock);
-    ASSERT_TRUE(store.sweep());
-    EXPECT_TRUE(fs::exists(cache_ / "bases/unfinished-0000"));
-  }
-  ASSERT_TRUE(store.sweep());
-  EXPECT_FALSE(fs::exists(cache_ / "bases/unfinished-0000"));
-}
-
 TEST_F(ManagedBases, RefuseAFileThatIsNoKernel) {
   put("text", "this is no kernel");
   BuildOptions options;
@@ -176,6 +151,9 @@ TEST_F(ManagedBases, RoundTripThroughTheirManifest) {
   EXPECT_EQ(read->created_at, base.created_at);
   EXPECT_EQ(read->versions, base.versions);
   EXPECT_EQ(read->own_kernel, base.own_kernel);
+  EXPECT_FALSE(read->users_known) << "as of one that says nothing about it";
+  base.users_known = true;
+  EXPECT_TRUE(parse_manifest(write_manifest(base))->users_known);
 }
 
 TEST_F(ManagedBases, OfAnotherFormatAreRefusedByName) {

@@ -36,6 +36,7 @@ std::string write_manifest(const ManagedBase& base) {
   if (base.own_kernel) {
     object["ownKernel"] = *base.own_kernel;
   }
+  object["usersKnown"] = base.users_known;
   return json::serialize(object) + "\n";
 }
 
@@ -65,6 +66,8 @@ Result<ManagedBase> parse_manifest(std::string_view text) {
       }
     }
   }
+  const json::value* const users_known = object.if_contains("usersKnown");
+  base.users_known = users_known != nullptr && users_known->is_bool() && users_known->get_bool();
   if (object.contains("ownKernel")) {
     DM_ASSIGN(base.own_kernel, text_of(object, "ownKernel"), "");
   }
