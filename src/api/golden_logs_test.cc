@@ -46,7 +46,7 @@ TEST_F(GoldenLogsTest, DescribeLogGroups) {
   (void)world.send(ask("CreateLogGroup", R"({"logGroupName":"/other"})"));
   check("DescribeLogGroups/success", ask("DescribeLogGroups", "{}"));
   check("DescribeLogGroups/prefix", ask("DescribeLogGroups", R"({"logGroupNamePrefix":"/o"})"));
-  check("DescribeLogGroups/pattern", ask("DescribeLogGroups", R"({"logGroupNamePattern":"LAMBDA"})"));
+  check("DescribeLogGroups/pattern", ask("DescribeLogGroups", R"({"logGroupNamePattern":"lambda"})"));
   const auto first = check("DescribeLogGroups/first_page", ask("DescribeLogGroups", R"({"limit":1})"));
   const auto rest = world.send(
       ask("DescribeLogGroups", fmt::format(R"({{"limit":1,"nextToken":"{}"}})", member(first, "nextToken"))));

@@ -9,27 +9,16 @@ namespace dormouse::logs {
 
 namespace {
 
-// Whether `text` is what `wanted` says, where * is any number of characters. Linear but for what each * tries again.
+// Whether `text` is what `wanted` says, where a * before it is any beginning and one after it any end; others are themselves.
 bool matches_text(std::string_view wanted, std::string_view text) {
-  std::size_t at = 0;
-  std::size_t next = 0;
-  std::optional<std::size_t> star;  // in `wanted`, the last one met
-  std::size_t resumed = 0;
-  while (at < text.size()) {
-    if (next < wanted.size() && wanted[next] == '*') {
-      star = next++;
-      resumed = at;
-    } else if (next < wanted.size() && wanted[next] == text[at]) {
-      ++next;
-      ++at;
-    } else if (star) {
-      next = *star + 1;
-      at = ++resumed;
-    } else {
-      return false;
-    }
+  const bool any_end = wanted.ends_with('*');
+  wanted.remove_suffix(any_end ? 1 : 0);
+  const bool any_beginning = wanted.starts_with('*');
+  wanted.remove_prefix(any_beginning ? 1 : 0);
+  if (any_beginning) {
+    return any_end ? text.find(wanted) != std::string_view::npos : text.ends_with(wanted);
   }
-  return wanted.find_first_not_of('*', next) == std::string_view::npos;
+  return any_end ? text.starts_with(wanted) : text == wanted;
 }
 
 bool equals(const Operand& operand, std::optional<std::string_view> text, std::optional<double> number) {

@@ -20,7 +20,7 @@ constexpr bool is_order(Operator comparing) {
 
 // What a value is compared with in a filter pattern.
 struct Operand {
-  std::string text;  // * is any number of characters
+  std::string text;  // with * for any beginning or end
   bool is_quoted = false;
   std::optional<double> number;    // the same, if it is one and stands without quotation marks
   std::optional<RegexTerm> regex;  // instead

@@ -145,7 +145,10 @@ bool compare(const Comparison& comparison, const json::value& value) {
   if (value.is_bool()) {
     return comparison.holds(value.as_bool() ? "true" : "false", std::nullopt);
   }
-  if (!value.is_number()) {
+  if (value.is_structured()) {
+    return false;  // what is no single value is not compared
+  }
+  if (value.is_null()) {
     return comparison.holds(std::nullopt, std::nullopt);
   }
   const auto number = value.to_number<double>();

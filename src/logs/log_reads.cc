@@ -116,7 +116,7 @@ Result<NamedPage<LogGroup>> LogStore::list_groups(const std::string& account,
       auto select,
       reader_->prepare("SELECT name, created_ms, retention_days, (SELECT coalesce(sum(bytes), 0) FROM streams WHERE "
                        "group_id = groups.id) FROM groups WHERE account = ? AND name >= ? AND name < ? AND name > ? "
-                       "AND instr(lower(name), lower(?)) > 0 ORDER BY name LIMIT ?"),
+                       "AND instr(name, ?) > 0 ORDER BY name LIMIT ?"),
       "list log groups");
   select.bind(account).bind(filter.prefix).bind(end_of(filter.prefix)).bind(after).bind(filter.part);
   return page_of(select, limit, group_of, "list log groups");
@@ -228,7 +228,8 @@ Result<EventPage> LogStore::search(const std::string& account,
   DM_ASSIGN(auto select, reader_->prepare(one ? kStreamSql : kGroupSql), "search log events");
   select.bind(one ? streams.front().first : group_id)
       .bind(range.from_ms.value_or(0))
-      .bind(range.to_ms.value_or(kForEver))
+      .bind(std::min(range.to_ms.value_or(kForEver), kForEver - 1) +
+            1)  // of which the last millisecond is a part, unlike that of a read
       .bind(from.timestamp_ms)
       .bind(from.id)
       .bind(static_cast<std::int64_t>(search.scanned_max) + 1);

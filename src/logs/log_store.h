@@ -99,7 +99,7 @@ class LogStore {
   // By name, those after `after`.
   struct GroupFilter {
     std::string prefix;
-    std::string part;  // anywhere in the name, whatever its case
+    std::string part;  // anywhere in the name, case by case
   };
   Result<NamedPage<LogGroup>> list_groups(const std::string& account,
                                           const GroupFilter& filter,
