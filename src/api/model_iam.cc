@@ -36,7 +36,7 @@ constexpr Shape kPathPrefix = text("pathPrefixType", 1, 512, "\\u002F[\\u0021-\\
 constexpr Shape kDescription =
     text("roleDescriptionType", kNoMinimum, 1000, "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
 constexpr Shape kMaxSession = number("roleMaxSessionDurationType", 3600, 43'200);
-constexpr Shape kMarker = text("markerType", 1, 320, "[\\u0020-\\u00FF]+");
+constexpr Shape kMarker = text("markerType", 1, 4096, "[\\u0020-\\u00FF]+");
 constexpr Shape kMaxItems = number("maxItemsType", 1, 1000);
 
 constexpr Shape kLastUsed = structure("RoleLastUsed");

@@ -19,11 +19,12 @@ namespace {
 namespace json = boost::json;
 using boost::property_tree::ptree;
 
-// XML 1.0 has no way to write most control characters: they become spaces.
+// XML 1.0 has no way to write control characters but tabs and ends of lines: the others become spaces.
 std::string xml_text(std::string_view value) {
   std::string text = to_utf8(value);
   for (char& character : text) {
-    character = static_cast<unsigned char>(character) < 0x20 ? ' ' : character;
+    const bool is_white = character == '\t' || character == '\n' || character == '\r';
+    character = static_cast<unsigned char>(character) < 0x20 && !is_white ? ' ' : character;
   }
   return text;
 }
@@ -90,7 +91,7 @@ net::Response query_answer(const Operation& operation, const json::object& outpu
   ptree metadata;
   metadata.push_back({"RequestId", ptree(std::string(request_id))});
   content.push_back({"ResponseMetadata", std::move(metadata)});
-  return xml_response(operation.status, name + "Response", operation.protocol->xml_namespace, std::move(content));
+  return xml_response(operation.status, name + "Response", operation.protocol->xml_namespace, content);
 }
 
 net::Response query_error(int status,
@@ -105,7 +106,7 @@ net::Response query_error(int status,
   ptree content;
   content.push_back({"Error", std::move(error)});
   content.push_back({"RequestId", ptree(std::string(request_id))});
-  return xml_response(status, "ErrorResponse", xml_namespace, std::move(content));
+  return xml_response(status, "ErrorResponse", xml_namespace, content);
 }
 
 }  // namespace dormouse::api
