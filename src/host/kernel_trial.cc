@@ -104,6 +104,20 @@ std::optional<KernelVerdict> remembered_verdict(const fs::path& file, const Tria
   return verdict->subject == subject ? std::optional(*std::move(verdict)) : std::nullopt;
 }
 
+bool has_kvm_images(const snapshot::Layout& layout) {
+  const auto images = os::entries_of(layout.images());
+  for (const fs::path& image : images.value_or(std::vector<fs::path>())) {
+    const auto versions = os::entries_of(image);
+    for (const fs::path& version : versions.value_or(std::vector<fs::path>())) {
+      const auto manifest = snapshot::read_snapshot(version);
+      if (manifest && manifest->model.acceleration == vmm::Acceleration::kKvm) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 bool is_up_to_trial(const std::string& wanted, vmm::Acceleration acceleration) {
   return wanted == "auto" && acceleration == vmm::Acceleration::kKvm;
 }

@@ -16,6 +16,7 @@
 #include "host/guest.h"
 #include "managed_base/managed_base.h"
 #include "os/context.h"
+#include "snapshot/layout.h"
 #include "snapshot/manifest.h"
 #include "vmm/acceleration.h"
 
@@ -46,6 +47,10 @@ std::optional<KernelVerdict> remembered_verdict(const std::filesystem::path& fil
 
 // Whether a trial has a say: of KVM that nobody asked for by name.
 bool is_up_to_trial(const std::string& wanted, vmm::Acceleration acceleration);
+
+// Whether a data directory has images that were made under KVM. They run under nothing else, on kernels of their own that did
+// boot: a refused new kernel must not take the host from them.
+bool has_kvm_images(const snapshot::Layout& layout);
 
 // How guests are to be run, with what is known of the base's kernel: the probe's verdict, unless that is up to a trial and
 // the kernel was refused.

@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/uuid.h"
+
 namespace dormouse::host {
 namespace {
 
@@ -123,6 +125,24 @@ TEST(HeedTest, WhatWasAskedForByNameOverridesTheRefusal) {
 TEST(HeedTest, EmulationKeepsTheReasonOfTheProbe) {
   const vmm::AccelerationVerdict probed{vmm::Acceleration::kTcg, "there is no /dev/kvm"};
   EXPECT_EQ(heed(probed, "auto", kRefused).reason, probed.reason);
+}
+
+TEST(HasKvmImagesTest, OneOfManyIsEnough) {
+  const fs::path directory = fs::temp_directory_path() / ("dormouse-images-" + make_uuid());
+  const snapshot::Layout layout(directory);
+  EXPECT_FALSE(has_kvm_images(layout)) << "there are none";
+  const auto make = [&](const char* name, vmm::Acceleration acceleration) {
+    snapshot::SnapshotManifest manifest;
+    manifest.model.acceleration = acceleration;
+    fs::create_directories(layout.images() / name / "1.0");
+    std::ofstream(layout.images() / name / "1.0" / snapshot::kManifestFile) << snapshot::encode(manifest);
+  };
+  make("emulated", vmm::Acceleration::kTcg);
+  fs::create_directories(layout.images() / "half made" / "1.0");
+  EXPECT_FALSE(has_kvm_images(layout));
+  make("virtualised", vmm::Acceleration::kKvm);
+  EXPECT_TRUE(has_kvm_images(layout));
+  fs::remove_all(directory);
 }
 
 TEST(IsUpToTrialTest, KvmIsUnlessItWasAskedFor) {

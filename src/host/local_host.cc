@@ -99,7 +99,8 @@ ProcessCare care_of_processes() {
 
 // What an earlier daemon saw come of the kernel of the base that prepare_base() will find, since the host came up.
 std::optional<KernelVerdict> known_of_kernel(const LocalHostOptions& options, vmm::Acceleration probed) {
-  if (!is_up_to_trial(options.acceleration, probed)) {
+  const snapshot::Layout layout(options.data_directory);
+  if (!is_up_to_trial(options.acceleration, probed) || has_kvm_images(layout)) {
     return std::nullopt;
   }
   managed_base::BuildOptions wanted;
@@ -109,7 +110,7 @@ std::optional<KernelVerdict> known_of_kernel(const LocalHostOptions& options, vm
   if (!boot_id || !base || !*base) {
     return std::nullopt;
   }
-  return remembered_verdict(snapshot::Layout(options.data_directory).kernel_trial(), {*boot_id, (*base)->key});
+  return remembered_verdict(layout.kernel_trial(), {*boot_id, (*base)->key});
 }
 
 // The engine of new guests. `verdict` becomes emulation where KVM is up to a trial and QEMU does not even start under it.
@@ -257,6 +258,11 @@ std::optional<std::string> LocalHost::not_ready() const {
   return not_ready_;
 }
 
+std::string LocalHost::why_no_builds() const {
+  const std::lock_guard lock(mutex_);
+  return no_builds_ ? *no_builds_ : not_ready_.value_or("it is starting");
+}
+
 void LocalHost::set_not_ready(std::optional<std::string> reason) {
   const std::lock_guard lock(mutex_);
   not_ready_ = std::move(reason);
@@ -273,9 +279,8 @@ tl::expected<BuildResult, BuildFailure> LocalHost::build(const BuildRequest& req
     support = build_support_.get();
   }
   if (!support) {
-    return tl::unexpected(BuildFailure{"INTERNAL_PLATFORM_ERROR",
-                                       "This host is not ready: " + not_ready().value_or("it is starting") + ".",
-                                       std::nullopt});
+    return tl::unexpected(
+        BuildFailure{"INTERNAL_PLATFORM_ERROR", "This host is not ready: " + why_no_builds() + ".", std::nullopt});
   }
   ImageBuilder builder(*support, request, layout_.builds() / (request.build_id + ".work"), observer);
   auto built = builder.build(context);

@@ -124,6 +124,7 @@ class LocalHost final : public Host {
                                                 const os::Context& context);
   void review_kept();
   void set_not_ready(std::optional<std::string> reason);
+  std::string why_no_builds() const;
   void kill_strays(const std::vector<int>& known) const;
 
   const LocalHostOptions options_;
@@ -150,6 +151,7 @@ class LocalHost final : public Host {
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Vm>> vms_;  // guarded by mutex_
   std::optional<std::string> not_ready_;            // guarded by mutex_
+  std::optional<std::string> no_builds_;            // guarded by mutex_; why, on a host that launches all the same
   std::unique_ptr<BuildSupport> build_support_;     // guarded by mutex_ until set; then constant
   std::mutex overlay_mutex_;                        // one makes an empty overlay at a time
 

@@ -85,6 +85,13 @@ bool LocalHost::kernel_boots(const managed_base::ManagedBase& base,
   }
   log::error("KVM does not boot the base's kernel", {{"base", base.key}, {"reason", *verdict->refusal}});
   const std::string reason = "KVM does not boot the kernel of the managed base image here: " + *verdict->refusal;
+  if (has_kvm_images(layout_)) {
+    const std::lock_guard lock(mutex_);
+    no_builds_ =
+        reason + "; images that were made under KVM go on, for new ones give the daemon a kernel that boots (--kernel)";
+    not_ready_.reset();
+    return false;
+  }
   set_not_ready(reason + (start_again ? "; the daemon starts again and emulates guests"
                                       : "; start the daemon with --accel tcg, which emulates guests"));
   if (start_again) {
