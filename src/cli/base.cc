@@ -22,6 +22,7 @@ using managed_base::BaseUse;
 using managed_base::ManagedBase;
 
 constexpr std::size_t kKeyDigitsShown = 12;
+constexpr std::size_t kKeyDigitsMin = 6;
 constexpr std::chrono::seconds kRemovalTimeout{60};
 
 struct Options {
@@ -212,7 +213,15 @@ void add_base_commands(CLI::App& program, Invocation& invocation) {
 
   CLI::App* const removing =
       base->add_subcommand("remove", "remove a managed base image that nothing uses, also the newest");
-  removing->add_option("KEY", options->key, "as `dormouse base list` shows it; its first digits will do")->required();
+  removing->add_option("KEY", options->key, "as `dormouse base list` shows it; its first six digits will do")
+      ->required()
+      ->check([](const std::string& key) {
+        const bool is_key =
+            key.size() >= kKeyDigitsMin && key.find_first_not_of("0123456789abcdef") == std::string::npos;
+        return is_key ? std::string()
+                      : fmt::format(
+                            "'{}' is not the beginning of a key: at least {} hexadecimal digits", key, kKeyDigitsMin);
+      });
   removing->add_option("--cache", options->cache, "where bases are kept")->capture_default_str();
   removing->footer(
       "What an image version, a MicroVM or a checkpoint in any data directory of this machine stands on is not "

@@ -117,6 +117,9 @@ Status ManagedBaseStore::ask(std::vector<BaseUse>& uses, const Named& named) con
 
 Result<std::vector<BaseUse>> ManagedBaseStore::uses(const Named& named) const {
   DM_ASSIGN(std::vector<BaseUse> uses, look(), "");
+  for (BaseUse& use : uses) {
+    use.alone.reset();  // who only asks is in nobody's way
+  }
   DM_TRY(ask(uses, named), "");
   return uses;
 }
@@ -169,7 +172,8 @@ Status ManagedBaseStore::remove(std::string_view key, const Named& named, const 
   const Users users(cache_directory_);
   DM_ASSIGN(const FileLock registering, users.lock(context), "");
   DM_TRY(users.drop_gone(), "");
-  DM_ASSIGN(const std::vector<BaseUse> all, uses(named), "it cannot be known who uses it");
+  DM_ASSIGN(std::vector<BaseUse> all, look(), "");
+  DM_TRY(ask(all, named), "it cannot be known who uses it");
   const auto use = std::find_if(all.begin(), all.end(), [&](const BaseUse& one) { return one.base.key == key; });
   if (use == all.end()) {
     return fail(ErrorKind::kNotFound, fmt::format("managed base {} is gone", key));

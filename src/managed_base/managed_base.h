@@ -93,7 +93,7 @@ class ManagedBaseStore {
                             const Clock* clock = nullptr);
 
   // The base that fits the recipe, the options and the package versions that APT knows of; makes it if need be, which
-  // takes a minute or two and 700 MB. A base does not depend on the agent. When APT's lists cannot be read, the newest base
+  // takes a minute or two and 800 MB. A base does not depend on the agent. When APT's lists cannot be read, the newest base
   // of the same recipe is taken, with a notice. kInvalidArgument: the kernel is no kernel. kUnavailable: a program that
   // making a base needs is missing, or packages cannot be had. kCancelled, kDeadlineExceeded.
   Result<ManagedBase> ensure(const BuildOptions& options, ProgressObserver& observer, const os::Context& context);

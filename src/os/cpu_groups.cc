@@ -90,7 +90,10 @@ Result<CpuGroups> CpuGroups::open() {
   CpuGroups groups(*std::move(hierarchy));
   groups.sweep();
   constexpr unsigned kOneProcessor = 1000;
-  auto made = groups.make(groups.group_of(::getpid()), kOneProcessor);
+  Status made = groups.make(groups.group_of(::getpid()), kOneProcessor);
+  for (int attempt = 2; !made && attempt <= kAttempts; ++attempt) {
+    made = groups.make(groups.group_of(::getpid()), kOneProcessor);
+  }
   groups.remove(::getpid());
   if (!made) {
     return fail(ErrorKind::kUnavailable, std::move(made).error().message());
