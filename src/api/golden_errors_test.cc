@@ -204,6 +204,38 @@ TEST(GoldenErrorsTest, PayloadsAreAsLongAsTheConfigurationSays) {
   check(world, "RunMicrovm/payload_over_configured_limit", with_payload(5001));
 }
 
+// What stands before every operation answers alike for all; recorded with this one.
+TEST(GoldenErrorsTest, SignaturesThatAreMissingWrongOldOrForElsewhere) {
+  TestWorld world;
+  const TestRequest request = get(kMicrovms);
+  const auto record = [&](const char* name, const TestRequest& sent, const net::Response& response) {
+    compare(fmt::format("ListMicrovms/{}.request", name), written(sent));
+    compare(fmt::format("ListMicrovms/{}.response", name), written(response));
+  };
+  const auto signed_by = [&](const aws::Credential& credential, const Clock& clock) {
+    return TestClient(world.api, credential, clock).send(request);
+  };
+  const Clock& clock = world.control.clock;
+  record("unsigned", request, world.client.send_as_is(TestClient::head_of(request), ""));
+  record("unknown_key", request, signed_by({"AKIDUNKNOWN", "secret", ""}, clock));
+  record("wrong_secret", request, signed_by({"AKIDEXAMPLE", "guess", ""}, clock));
+  record("unknown_session", request, signed_by({"AKIDEXAMPLE", "secret", "", "session"}, clock));
+  test::FakeClock late;
+  late.advance(std::chrono::minutes(16));
+  record("old_signature", request, signed_by(OneCredential().credential, late));
+  TestRequest half = request;
+  half.headers.add("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260901/us-east-1/lambda/aws4_request");
+  record("incomplete_signature", half, world.client.send_as_is(TestClient::head_of(half), ""));
+  TestRequest elsewhere = request;
+  elsewhere.service = "dynamodb";
+  record("service_not_served", elsewhere, world.send(elsewhere));
+}
+
+TEST(GoldenErrorsTest, BodiesThatAreTooLarge) {
+  TestWorld world;
+  check(world, "RunMicrovm/body_over_limit", run(std::string(Api::kBodyBytesMax + 1, ' ')));
+}
+
 // A repeated request answers as the first time, whatever has become of what it named.
 TEST(GoldenErrorsTest, AReplayDoesNotAskForTheConnectorAgain) {
   TestWorld world;
