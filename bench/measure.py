@@ -76,8 +76,8 @@ def file_system_of(path):
     return f"{kind} on {device}"
 
 
-def fingerprint(root, build_dir, machine):
-    """What the figures depend on."""
+def fingerprint(root, build_dir):
+    """What all figures depend on."""
     cpu = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     memory = next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemTotal"))
     return {
@@ -89,11 +89,17 @@ def fingerprint(root, build_dir, machine):
         "runc": first_line(["runc", "--version"]),
         "commit": first_line(["git", "-C", root, "describe", "--always", "--dirty"]),
         "build": build_dir.name,
+        "load_average": os.getloadavg(),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def daemon_facts(machine):
+    """What figures depend on that are of VMs."""
+    return {
         "isolation": isolation_of(machine.daemon),
         "daemon": " ".join(pathlib.Path(f"/proc/{machine.daemon.pid}/cmdline").read_text().split("\0")[1:]).strip(),
         "file_system": file_system_of(machine.daemon.data_dir.resolve()),
-        "load_average": os.getloadavg(),
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
 
