@@ -52,6 +52,9 @@ void add_trust(CLI::App& program, Invocation& invocation);
 
 void add_account_key(CLI::App& account, Invocation& invocation);
 
+void add_role_policy(CLI::App& role, Invocation& invocation);
+void add_role_assume(CLI::App& role, Invocation& invocation);
+
 void add_image_create(CLI::App& image, Invocation& invocation);
 void add_image_update(CLI::App& image, Invocation& invocation);
 void add_image_list(CLI::App& image, Invocation& invocation);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/export_line.h"
 
 namespace dormouse::cli {
 namespace {
@@ -52,15 +53,6 @@ Variables variables_of(const Profile& profile, bool with_credentials) {
   return variables;
 }
 
-// For a shell: within single quotes nothing has a meaning but the quote.
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char character : text) {
-    result += character == '\'' ? std::string("'\\''") : std::string(1, character);
-  }
-  return result + "'";
-}
-
 // What goes into ~/.aws/config: the services' endpoints by name, so that everything else still reaches AWS.
 std::string configuration(const Profile& profile, const std::string& name, bool with_credentials) {
   std::string text = fmt::format("[profile {}]\nregion = {}\nservices = {}\n", name, profile.region, name);
@@ -101,7 +93,7 @@ Status env(const Options& options, const Invocation& invocation) {
       return;
     }
     for (const auto& [name, value] : variables) {
-      invocation.terminal.answer(fmt::format("export {}={}", name, quoted(value)));
+      invocation.terminal.answer(export_line(name, value));
     }
   });
   return {};

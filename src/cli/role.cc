@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// role create, list, describe, delete: what images are built and MicroVMs run as, by `iam`.
+// role create, list, describe, delete: what images are built and MicroVMs run as, by `iam`; role_policy.cc and role_assume.cc
+// have the rest.
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <boost/url/pct_string_view.hpp>
 #include <fmt/format.h>
 
 #include "cli/add_command.h"
 #include "cli/command.h"
 #include "cli/image_content.h"
 #include "cli/record.h"
-#include "os/file.h"
+#include "cli/role_answer.h"
 
 namespace dormouse::cli {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kPolicyBytesMax = 131'072;  // as the service's
 // Whom a role trusts unless told: the service that builds images and runs VMs.
 constexpr const char* kTrustPolicy =
     R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},)"
@@ -26,7 +25,7 @@ constexpr const char* kTrustPolicy =
 
 struct Options {
   std::string role;
-  std::string trust;  // a file
+  std::string trust;  // a file, or -
   std::string path;
   std::string description;
   int session_seconds = 0;  // 0: as the service has it
@@ -35,41 +34,15 @@ struct Options {
   bool with_policies = false;
 };
 
-// "build" of "arn:aws:iam::000000000000:role/team/build".
-std::string name_of(const std::string& role) {
-  return role.starts_with("arn:") ? role.substr(role.rfind('/') + 1) : role;
-}
-
-// Adds what can be done about it.
-tl::unexpected<Error> hinted(const Error& error) {
-  switch (error.kind()) {
-    case ErrorKind::kNotFound:
-      return fail(ErrorKind::kNotFound, error.message() + " `dormouse role list` shows those there are.");
-    case ErrorKind::kConflict:
-      if (error.message().starts_with("Cannot delete entity")) {
-        return fail(ErrorKind::kConflict, error.message() + " --with-policies does that.");
-      }
-      return tl::unexpected(error);
-    default: return tl::unexpected(error);
-  }
-}
-
-Result<std::string> trust_policy(const std::string& path) {
-  if (path.empty()) {
-    return std::string(kTrustPolicy);
-  }
-  return os::read_file(path, kPolicyBytesMax);
-}
-
 // As it is shown: documents and numbers are what they are, not text.
 json::value readable(const json::value& role) {
   json::object members = role.is_object() ? role.get_object() : json::object();
   if (json::value* const document = members.if_contains("AssumeRolePolicyDocument");
       document && document->is_string()) {
-    const auto encoded = boost::urls::make_pct_string_view(std::string_view(document->get_string()));
-    boost::system::error_code bad = encoded ? boost::system::error_code() : encoded.error();
-    json::value policy = bad ? json::value() : json::parse(encoded->decode(), bad);
-    if (!bad) {
+    const auto text = decoded_policy(document->get_string());
+    boost::system::error_code bad;
+    json::value policy = text ? json::parse(*text, bad) : json::value();
+    if (text && !bad) {
       *document = std::move(policy);
     }
   }
@@ -91,7 +64,10 @@ json::value role_in(const json::value& answer) {
 
 Status create(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
-  DM_ASSIGN(const std::string trust, trust_policy(options.trust), "");
+  std::string trust = kTrustPolicy;
+  if (!options.trust.empty()) {
+    DM_ASSIGN(trust, read_policy(options.trust), "");
+  }
   DM_ASSIGN(const json::object tags, pairs_of(options.tags, "--tag"), "");
   Service::Query query{{"RoleName", options.role}, {"AssumeRolePolicyDocument", trust}};
   if (!options.path.empty()) {
@@ -135,20 +111,7 @@ Status list(const Options& options, const Invocation& invocation) {
   return {};
 }
 
-struct Policies {
-  json::array inline_names;
-  json::array attached;
-};
-
-Result<Policies> policies_of(Service& service, const std::string& name, const os::Context& context) {
-  const Service::Query role{{"RoleName", name}};
-  Policies policies;
-  DM_ASSIGN(policies.inline_names, service.list_iam("ListRolePolicies", role, "PolicyNames", context), "");
-  DM_ASSIGN(policies.attached, service.list_iam("ListAttachedRolePolicies", role, "AttachedPolicies", context), "");
-  return policies;
-}
-
-void describe_text(const json::value& role, const Policies& policies, Terminal& terminal) {
+void describe_text(const json::value& role, const RolePolicies& policies, Terminal& terminal) {
   const auto line = [&](const char* label, const std::string& value) {
     if (!value.empty()) {
       terminal.answer(fmt::format("{}: {}", label, value));
@@ -179,13 +142,13 @@ void describe_text(const json::value& role, const Policies& policies, Terminal& 
 
 Status describe(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
-  const std::string name = name_of(options.role);
+  const std::string name = role_name(options.role);
   DM_ASSIGN(Service service, invocation.connect(), "");
   const auto answer = service.iam("GetRole", {{"RoleName", name}}, context);
   if (!answer) {
-    return hinted(answer.error());
+    return role_refusal(answer.error(), name);
   }
-  DM_ASSIGN(const Policies policies, policies_of(service, name, context), "");
+  DM_ASSIGN(const RolePolicies policies, policies_of(service, name, context), "");
   json::value role = role_in(*answer);
   role.as_object()["PolicyNames"] = policies.inline_names;
   role.as_object()["AttachedPolicies"] = policies.attached;
@@ -194,7 +157,7 @@ Status describe(const Options& options, const Invocation& invocation) {
 }
 
 Status remove_policies(Service& service, const std::string& name, const os::Context& context) {
-  DM_ASSIGN(const Policies policies, policies_of(service, name, context), "");
+  DM_ASSIGN(const RolePolicies policies, policies_of(service, name, context), "");
   for (const json::value& policy : policies.inline_names) {
     const Service::Query query{{"RoleName", name}, {"PolicyName", std::string(policy.as_string())}};
     DM_TRY(service.iam("DeleteRolePolicy", query, context), "");
@@ -208,15 +171,15 @@ Status remove_policies(Service& service, const std::string& name, const os::Cont
 
 Status remove(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
-  const std::string name = name_of(options.role);
+  const std::string name = role_name(options.role);
   DM_ASSIGN(Service service, invocation.connect(), "");
   if (options.with_policies) {
     if (const Status removed = remove_policies(service, name, context); !removed) {
-      return hinted(removed.error());
+      return role_refusal(removed.error(), name);
     }
   }
   if (const auto deleted = service.iam("DeleteRole", {{"RoleName", name}}, context); !deleted) {
-    return hinted(deleted.error());
+    return role_refusal(deleted.error(), name);
   }
   invocation.answer(json::object{{"RoleName", name}}, [&] { invocation.terminal.answer(name + "  deleted"); });
   return {};
@@ -231,7 +194,8 @@ void add_role_commands(CLI::App& program, Invocation& invocation) {
 
   CLI::App* command = add_command(*role, invocation, "create", "a new role; answers with its ARN", create, options);
   command->add_option("NAME", options->role, "1 to 64 letters, digits and _+=,.@-")->required();
-  command->add_option("--trust", options->trust, "file with the trust policy; else lambda.amazonaws.com is trusted");
+  command->add_option(
+      "--trust", options->trust, "file with the trust policy, or -; else lambda.amazonaws.com is trusted");
   command->add_option("--path", options->path, "begins and ends with /, as /team/");
   command->add_option("--description", options->description, "1000 characters at most");
   command->add_option("--max-session", options->session_seconds, "seconds that a session may last, 3600 unless told")
@@ -254,6 +218,9 @@ void add_role_commands(CLI::App& program, Invocation& invocation) {
   command->add_option("ROLE", options->role, "name or ARN")->required();
   command->add_flag("--with-policies", options->with_policies, "delete and detach its policies first");
   command->footer("Example:\n  dormouse role delete build --with-policies");
+
+  add_role_policy(*role, invocation);
+  add_role_assume(*role, invocation);
 }
 
 }  // namespace dormouse::cli

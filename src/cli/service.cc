@@ -228,21 +228,33 @@ Result<json::value> Service::logs(std::string_view operation, const json::value&
   return parsed_answer(answer, operation);
 }
 
-Result<json::value> Service::iam(std::string_view action, const Query& parameters, const os::Context& context) {
+Result<json::value> Service::query_operation(std::string_view service,
+                                             std::string_view version,
+                                             std::string_view action,
+                                             const Query& parameters,
+                                             const os::Context& context) {
   HttpRequest request;
   request.method = "POST";
-  request.body = fmt::format("Action={}&Version=2010-05-08", action);
+  request.body = fmt::format("Action={}&Version={}", action, version);
   if (!parameters.empty()) {
     request.body += "&" + query_text(parameters);
   }
   request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
   const std::string hash = aws::sha256_hex(request.body);
-  DM_ASSIGN(const HttpAnswer answer, send(std::move(request), "iam", "/", {}, hash, context), "");
+  DM_ASSIGN(const HttpAnswer answer, send(std::move(request), service, "/", {}, hash, context), "");
   if (answer.status / 100 != 2) {
     const std::string message = query_message(answer.body);
     return message.empty() ? refusal(answer) : fail(kind_of_status(answer.status), message);
   }
   return query_result(action, answer.body);
+}
+
+Result<json::value> Service::iam(std::string_view action, const Query& parameters, const os::Context& context) {
+  return query_operation("iam", "2010-05-08", action, parameters, context);
+}
+
+Result<json::value> Service::sts(std::string_view action, const Query& parameters, const os::Context& context) {
+  return query_operation("sts", "2011-06-15", action, parameters, context);
 }
 
 Result<json::array> Service::list_iam(std::string_view action,

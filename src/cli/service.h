@@ -62,8 +62,9 @@ class Service {
                                        const char* items,
                                        const os::Context& context);
 
-  // One operation of IAM, by its name there: what query_answer.h makes of the answer.
+  // One operation of IAM or STS, by its name there: what query_answer.h makes of the answer.
   Result<boost::json::value> iam(std::string_view action, const Query& parameters, const os::Context& context);
+  Result<boost::json::value> sts(std::string_view action, const Query& parameters, const os::Context& context);
 
   // The members `items` of all pages of a List operation of IAM. Bounded as list() is.
   Result<boost::json::array> list_iam(std::string_view action,
@@ -99,6 +100,12 @@ class Service {
                           const Query& query,
                           std::string_view payload_hash,
                           const os::Context& context);
+  // One operation by the query protocol: a form in, XML out.
+  Result<boost::json::value> query_operation(std::string_view service,
+                                             std::string_view version,
+                                             std::string_view action,
+                                             const Query& parameters,
+                                             const os::Context& context);
 
   Profile profile_;
   HttpClient http_;

@@ -199,6 +199,18 @@ TEST(ServiceTest, OperationOfIamIsAFormAndItsAnswerIsReadFromXml) {
   EXPECT_THAT(server.requests().at(0), testing::EndsWith("\r\n\r\nAction=GetRole&Version=2010-05-08&RoleName=a%26b"));
 }
 
+TEST(ServiceTest, OperationOfStsIsOneOfItsOwnVersion) {
+  ScriptedServer server({answer(200,
+                                "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA</AccessKeyId>"
+                                "</Credentials></AssumeRoleResult></AssumeRoleResponse>")});
+  const auto done = service_at(server.port()).sts("AssumeRole", {{"RoleSessionName", "s"}}, soon());
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(json::serialize(*done), R"({"Credentials":{"AccessKeyId":"ASIA"}})");
+  EXPECT_THAT(server.requests().at(0), HasSubstr("/us-east-1/sts/aws4_request"));
+  EXPECT_THAT(server.requests().at(0),
+              testing::EndsWith("\r\n\r\nAction=AssumeRole&Version=2011-06-15&RoleSessionName=s"));
+}
+
 TEST(ServiceTest, RefusalByIamHasItsKindAndText) {
   ScriptedServer server({answer(409, R"(<ErrorResponse><Error><Code>DeleteConflict</Code>
                                           <Message>one &amp; all</Message></Error></ErrorResponse>)"),

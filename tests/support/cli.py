@@ -17,12 +17,12 @@ class Cli:
             "AWS_REGION": daemon.region,
         }
 
-    def __call__(self, *arguments, **variables):
-        """The ended process: its status and what it wrote. `variables` are set in its environment."""
+    def __call__(self, *arguments, given=None, **variables):
+        """The ended process: its status and what it wrote. It reads the text `given`; `variables` are set in its environment."""
         return subprocess.run(
             [self.program, *arguments],
             env=self.environment | variables,
-            stdin=subprocess.DEVNULL,
+            **({"stdin": subprocess.DEVNULL} if given is None else {"input": given}),
             capture_output=True,
             text=True,
             timeout=SECONDS,
