@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
+#include "cli/add_command.h"
 #include "cli/command.h"
 #include "cli/record.h"
 
@@ -15,13 +15,22 @@ namespace {
 
 namespace json = boost::json;
 
-Status list(const std::string& image, bool all, const Invocation& invocation) {
+struct Options {
+  std::string image;
+  std::string version;
+  bool all = false;
+};
+
+Status list(const Options& options, const Invocation& invocation) {
   const os::Context context = os::Context::with_timeout(kRequestTimeout);
   DM_ASSIGN(Service service, invocation.connect(), "");
   Service::Query query;
-  if (!image.empty()) {
-    DM_ASSIGN(const std::string arn, service.image_arn(image, context), "");
+  if (!options.image.empty()) {
+    DM_ASSIGN(const std::string arn, service.image_arn(options.image, context), "");
     query.emplace_back("imageIdentifier", arn);
+  }
+  if (!options.version.empty()) {
+    query.emplace_back("imageVersion", options.version);
   }
   DM_ASSIGN(const json::array microvms, service.list(api_path({"microvms"}), query, context), "");
   const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -29,7 +38,7 @@ Status list(const std::string& image, bool all, const Invocation& invocation) {
   std::vector<std::vector<std::string>> rows;
   for (const json::value& microvm : microvms) {
     const std::string state = text_of(microvm, "state");
-    if (!all && state == "TERMINATED") {
+    if (!options.all && state == "TERMINATED") {
       continue;
     }
     shown.push_back(microvm);
@@ -47,15 +56,15 @@ Status list(const std::string& image, bool all, const Invocation& invocation) {
 }  // namespace
 
 void add_vm_list(CLI::App& vm, Invocation& invocation) {
-  CLI::App* const command = vm.add_subcommand("list", "MicroVMs that are not terminated");
-  const auto image = std::make_shared<std::string>();
-  const auto all = std::make_shared<bool>(false);
-  command->add_option("--image", *image, "only clones of this image: name or ARN");
-  command->add_flag("-a,--all", *all, "terminated ones too");
-  command->footer("Example:\n  dormouse vm list --image counter");
-  command->callback([image, all, &invocation] {
-    invocation.action = [image, all, &invocation] { return list(*image, *all, invocation); };
-  });
+  Options* options = nullptr;
+  CLI::App* const command = add_command(vm, invocation, "list", "MicroVMs that are not terminated", list, options);
+  CLI::Option* const image = command->add_option("--image", options->image, "only clones of this image: name or ARN");
+  command->add_option("--version", options->version, "only of this version of the image")->needs(image);
+  command->add_flag("-a,--all", options->all, "terminated ones too");
+  command->footer(
+      "Examples:\n"
+      "  dormouse vm list --image counter\n"
+      "  dormouse vm list --image counter --version 2.0");
 }
 
 }  // namespace dormouse::cli
