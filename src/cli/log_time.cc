@@ -34,8 +34,9 @@ std::optional<int> take(std::string_view& text, std::size_t digits, std::string_
   if (text.size() < digits + after.size()) {
     return std::nullopt;
   }
-  const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number);
-  if (error != std::errc() || end != text.data() + digits || text.substr(digits, after.size()) != after) {
+  const std::string_view front = text.substr(0, digits);
+  const auto [end, error] = std::from_chars(front.data(), front.data() + front.size(), number);
+  if (error != std::errc() || end != front.data() + front.size() || text.substr(digits, after.size()) != after) {
     return std::nullopt;
   }
   text.remove_prefix(digits + after.size());
@@ -71,21 +72,36 @@ std::optional<std::int64_t> parse_moment(std::string_view text) {
 
 }  // namespace
 
-Result<std::int64_t> parse_since(std::string_view text, WallTime now) {
+Result<std::int64_t> parse_log_time(std::string_view text, std::string_view option, WallTime now) {
   const auto unit = text.empty() ? std::nullopt : unit_milliseconds(text.back());
   std::int64_t count = 0;
-  const char* const last = text.data() + (text.empty() ? 0 : text.size() - 1);
-  const auto [end, error] = std::from_chars(text.data(), last, count);
-  if (unit && error == std::errc() && end == last && count >= 0 && count <= kCountMax) {
+  const std::string_view digits = text.substr(0, text.empty() ? 0 : text.size() - 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+  if (unit && error == std::errc() && end == digits.data() + digits.size() && count >= 0 && count <= kCountMax) {
     return std::chrono::duration_cast<milliseconds>(now.time_since_epoch()).count() - count * *unit;
   }
   if (const auto moment = parse_moment(text)) {
     return *moment;
   }
   return fail(ErrorKind::kInvalidArgument,
-              fmt::format("--since '{}': write how long ago, such as 30s, 10m, 2h, 3d or 1w, or a time in UTC, such as "
+              fmt::format("{} '{}': write how long ago, such as 30s, 10m, 2h, 3d or 1w, or a time in UTC, such as "
                           "2026-11-22T10:00:00",
+                          option,
                           text));
+}
+
+Result<LogPeriod> parse_log_period(const std::string& since, const std::string& until, WallTime now) {
+  LogPeriod period;
+  DM_ASSIGN(period.since, parse_log_time(since, "--since", now), "");
+  if (until.empty()) {
+    return period;
+  }
+  DM_ASSIGN(period.until, parse_log_time(until, "--until", now), "");
+  if (*period.until < period.since) {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("--until '{}' is before --since '{}': name an earlier --since", until, since));
+  }
+  return period;
 }
 
 std::string log_time_text(std::int64_t time) { return aws::to_iso8601_milliseconds(WallTime(milliseconds(time))); }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include <CLI/CLI.hpp>
@@ -28,7 +29,9 @@ constexpr std::chrono::milliseconds kLate{5'000};  // events that are stored lat
 
 struct Options {
   std::string what;
+  std::string stream;
   std::string since = "1d";
+  std::string until;
   std::string filter;
   bool follow = false;
 };
@@ -61,6 +64,7 @@ Result<Place> place_of_image(Service& service, const std::string& name, const os
   return place;
 }
 
+// The group that `what` names, or the stream of a MicroVM.
 Result<Place> place_of(Service& service, const std::string& what, const os::Context& context) {
   if (what.starts_with("microvm-")) {
     return place_of_vm(service, what, context);
@@ -85,15 +89,40 @@ Result<Place> place_of(Service& service, const std::string& what, const os::Cont
               fmt::format("'{}' is no MicroVM, no image and no log group; {}", what, image.error().message()));
 }
 
+Result<Place> place_of(Service& service, const Options& options, const os::Context& context) {
+  DM_ASSIGN(Place place, place_of(service, options.what, context), "");
+  if (options.stream.empty()) {
+    return place;
+  }
+  if (!place.stream.empty()) {
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("--stream '{}' is one of a group, and {} has one alone: leave --stream out, or name the "
+                            "group {}",
+                            options.stream,
+                            options.what,
+                            place.group));
+  }
+  place.stream = options.stream;
+  return place;
+}
+
 // Shows events as they are found, each once.
 class Reader {
  public:
-  Reader(Invocation& invocation, Service& service, Place place, const Options& options, std::int64_t since)
-      : invocation_(invocation), service_(service), place_(std::move(place)), options_(options), since_(since) {}
+  Reader(Invocation& invocation, Service& service, Place place, const Options& options, LogPeriod period)
+      : invocation_(invocation),
+        service_(service),
+        place_(std::move(place)),
+        options_(options),
+        since_(period.since),
+        until_(period.until) {}
 
   // All there are now.
   Status read(const os::Context& context) {
     json::object ask{{"logGroupName", place_.group}, {"startTime", std::max<std::int64_t>(since_, 0)}};
+    if (until_) {
+      ask["endTime"] = std::max<std::int64_t>(*until_, 0);
+    }
     if (!place_.stream.empty()) {
       ask["logStreamNames"] = json::array{json::value(place_.stream)};
     }
@@ -105,8 +134,7 @@ class Reader {
       const auto answer = service_.logs("FilterLogEvents", body, context);
       if (!answer) {
         // A group or stream comes with its first output.
-        return answer.error().kind() == ErrorKind::kNotFound && options_.follow ? Status()
-                                                                                : fail(Error(answer.error()));
+        return answer.error().kind() == ErrorKind::kNotFound && options_.follow ? Status() : refusal(answer.error());
       }
       for (const json::value& event : answer->at("events").as_array()) {
         show(event);
@@ -122,6 +150,17 @@ class Reader {
   }
 
  private:
+  tl::unexpected<Error> refusal(const Error& error) const {
+    if (error.kind() == ErrorKind::kNotFound && !options_.stream.empty()) {
+      return fail(error.kind(),
+                  fmt::format("--stream '{}': {} `dormouse log-group streams {}` shows those there are.",
+                              options_.stream,
+                              error.message(),
+                              place_.group));
+    }
+    return fail(Error(error));
+  }
+
   void show(const json::value& event) {
     const std::int64_t time = event.at("timestamp").to_number<std::int64_t>();
     if (!seen_.emplace(time, text_of(event, "eventId")).second) {
@@ -149,16 +188,18 @@ class Reader {
   const Place place_;
   const Options& options_;
   std::int64_t since_;
+  const std::optional<std::int64_t> until_;
   std::set<std::pair<std::int64_t, std::string>> seen_;
 };
 
 Status logs(const Options& options, Invocation& invocation) {
   const os::Context context =
       os::Context::with_timeout(options.follow ? std::chrono::hours(24) : std::chrono::hours(1));
-  DM_ASSIGN(const std::int64_t since, parse_since(options.since, std::chrono::system_clock::now()), "");
+  DM_ASSIGN(
+      const LogPeriod period, parse_log_period(options.since, options.until, std::chrono::system_clock::now()), "");
   DM_ASSIGN(Service service, invocation.connect(), "");
-  DM_ASSIGN(Place place, place_of(service, options.what, context), "");
-  Reader reader(invocation, service, std::move(place), options, since);
+  DM_ASSIGN(Place place, place_of(service, options, context), "");
+  Reader reader(invocation, service, std::move(place), options, period);
   for (;;) {
     DM_TRY(reader.read(context), "");
     if (!options.follow) {
@@ -176,9 +217,12 @@ void add_logs(CLI::App& program, Invocation& invocation) {
   const auto options = std::make_shared<Options>();
   command->add_option("WHAT", options->what, "a MicroVM (microvm-...), an image (name or ARN), or a log group")
       ->required();
-  command->add_flag("-f,--follow", options->follow, "go on with what comes; ends with Ctrl-C");
+  CLI::Option* const follow =
+      command->add_flag("-f,--follow", options->follow, "go on with what comes; ends with Ctrl-C");
+  command->add_option("--stream", options->stream, "only this stream of the group, as `log-group streams` shows it");
   command->add_option("--since", options->since, "how long ago (30s, 10m, 2h, 3d, 1w), or a time in UTC")
       ->capture_default_str();
+  command->add_option("--until", options->until, "up to that moment; written as for --since")->excludes(follow);
   command->add_option("--filter",
                       options->filter,
                       "only what has these terms, e.g. 'ERROR -\"by peer\"' or '%time-?out%', is such JSON, e.g. "
@@ -188,6 +232,7 @@ void add_logs(CLI::App& program, Invocation& invocation) {
       "Example:\n"
       "  dormouse logs -f microvm-1f0c...\n"
       "  dormouse logs counter --since 10m\n"
+      "  dormouse logs counter --stream build/1.0/.../container --since 2h --until 90m\n"
       "  dormouse logs /my/group --filter ERROR --json");
   command->callback(
       [options, &invocation] { invocation.action = [options, &invocation] { return logs(*options, invocation); }; });
