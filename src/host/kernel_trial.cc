@@ -16,6 +16,7 @@
 #include "os/command.h"
 #include "os/file.h"
 #include "os/sparse_copy.h"
+#include "snapshot/foundations.h"
 #include "vmm/vmm.h"
 
 namespace dormouse::host {
@@ -105,17 +106,11 @@ std::optional<KernelVerdict> remembered_verdict(const fs::path& file, const Tria
 }
 
 bool has_kvm_images(const snapshot::Layout& layout) {
-  const auto images = os::entries_of(layout.images());
-  for (const fs::path& image : images.value_or(std::vector<fs::path>())) {
-    const auto versions = os::entries_of(image);
-    for (const fs::path& version : versions.value_or(std::vector<fs::path>())) {
-      const auto manifest = snapshot::read_snapshot(version);
-      if (manifest && manifest->model.acceleration == vmm::Acceleration::kKvm) {
-        return true;
-      }
-    }
-  }
-  return false;
+  const auto snapshots = snapshot::snapshots_in(layout);
+  return snapshots && std::ranges::any_of(*snapshots, [](const fs::path& directory) {
+           const auto manifest = snapshot::read_snapshot(directory);
+           return manifest && manifest->model.acceleration == vmm::Acceleration::kKvm;
+         });
 }
 
 bool is_up_to_trial(const std::string& wanted, vmm::Acceleration acceleration) {

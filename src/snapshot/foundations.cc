@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -75,18 +76,25 @@ Result<std::vector<Standing>> all_standing(const Layout& layout) {
       all.push_back({directory, std::move(found)});
     }
   }
-  DM_ASSIGN(const std::vector<fs::path> images, directories_in(layout.images()), "");
-  for (const fs::path& image : images) {
-    DM_ASSIGN(const std::vector<fs::path> versions, directories_in(image), "");
-    for (const fs::path& version : versions) {
-      DM_ASSIGN(Foundations found, foundations_of_snapshot(version), "");
-      all.push_back({version, std::move(found)});
-    }
+  DM_ASSIGN(const std::vector<fs::path> snapshots, snapshots_in(layout), "");
+  for (const fs::path& snapshot : snapshots) {
+    DM_ASSIGN(Foundations found, foundations_of_snapshot(snapshot), "");
+    all.push_back({snapshot, std::move(found)});
   }
   return all;
 }
 
 }  // namespace
+
+Result<std::vector<fs::path>> snapshots_in(const Layout& layout) {
+  std::vector<fs::path> all;
+  DM_ASSIGN(const std::vector<fs::path> images, directories_in(layout.images()), "");
+  for (const fs::path& image : images) {
+    DM_ASSIGN(std::vector<fs::path> versions, directories_in(image), "");
+    std::move(versions.begin(), versions.end(), std::back_inserter(all));
+  }
+  return all;
+}
 
 Foundations foundations_of(const fs::path& directory) {
   std::error_code error;

@@ -15,6 +15,9 @@
 
 namespace dormouse::snapshot {
 
+// The directories of all image versions; one may be on its way out, and have no manifest.
+Result<std::vector<std::filesystem::path>> snapshots_in(const Layout& layout);
+
 // What a snapshot, a VM or a checkpoint cannot do without, beside its own files.
 struct Foundations {
   std::set<std::string> engines;  // by digest
