@@ -112,9 +112,6 @@ void LocalHost::prepare_base() {
       log::warning("managed base", {{"notice", base.notice}});
     }
     DM_ASSIGN(fs::path initramfs, bases_.initramfs(base, options_.program_directory / "dormouse-agent"), "");
-    if (!kernel_boots(base, initramfs, context)) {
-      return {};  // not_ready() says what comes of it
-    }
     // Known before the first launch wants to verify them.
     DM_TRY(templates_.base_checksums().of(base.root), "");
     DM_TRY(templates_.base_checksums().of(base.containers), "");
@@ -123,6 +120,9 @@ void LocalHost::prepare_base() {
     engines_->verify_all(context);
     collect_engines();
     collect_bases(context);
+    if (!kernel_boots(base, initramfs, context)) {
+      return {};  // not_ready() or why_no_builds() says what comes of it
+    }
     auto support = std::unique_ptr<BuildSupport>(new BuildSupport{*vm_support_,
                                                                   bases_,
                                                                   std::move(base),
