@@ -2,10 +2,6 @@
 
 #include "cli/role_answer.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-
 #include <boost/json.hpp>
 #include <boost/url/pct_string_view.hpp>
 #include <fmt/format.h>
@@ -18,28 +14,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kPolicyBytesMax = 131'072;  // as the service's
-
-Result<std::string> read_standard_input() {
-  std::string content;
-  std::string piece(65'536, '\0');
-  for (;;) {
-    const ssize_t got = ::read(STDIN_FILENO, piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return fail_errno("read standard input");
-    }
-    if (got == 0) {
-      return content;
-    }
-    content.append(piece, 0, static_cast<std::size_t>(got));
-    if (content.size() > kPolicyBytesMax) {
-      return fail(ErrorKind::kInvalidArgument,
-                  fmt::format("read standard input: longer than the limit of {} bytes", kPolicyBytesMax));
-    }
-  }
-}
 
 // What can be done about a refusal in these words of the service; empty when nothing is known.
 std::string remedy(const std::string& message, const std::string& role) {
@@ -83,7 +57,7 @@ Result<RolePolicies> policies_of(Service& service, const std::string& name, cons
 }
 
 Result<std::string> read_policy(const std::string& path) {
-  DM_ASSIGN(std::string text, path == "-" ? read_standard_input() : os::read_file(path, kPolicyBytesMax), "");
+  DM_ASSIGN(std::string text, os::read_file(path == "-" ? "/dev/stdin" : path, kPolicyBytesMax), "");
   boost::system::error_code bad;
   const json::value policy = json::parse(text, bad);
   if (bad || !policy.is_object()) {
