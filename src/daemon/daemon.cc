@@ -108,7 +108,8 @@ Result<host::LocalHostOptions> host_options(const Options& options) {
   result.acceleration = options.acceleration;
   result.kernel = options.kernel;
   result.substitute_base = options.substitute_base;
-  result.peaks_must_fit = options.memory_budget != "none";
+  DM_ASSIGN(const auto budget, parse_budget("memory", options.memory_budget, 0), "");  // how much is not asked here
+  result.peaks_must_fit = budget.has_value();
   result.keep_suspended = std::chrono::seconds(options.keep_suspended_seconds);
   network::AddressPolicy::Options policy;
   if (!options.egress_denied.empty()) {
