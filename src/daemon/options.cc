@@ -84,9 +84,8 @@ void declare_bounds(CLI::App& app, Options& options) {
          "--memory-budget",
          options.memory_budget,
          "Memory that VMs may have for themselves together: a size (6G, 512M), a share of the host's (80%), or none. "
-         "Others that are idle and woken by requests are put to sleep to keep it. With none, sizes whose peak is more "
-         "than the "
-         "host's memory are accepted, too")
+         "Others that are idle and woken by requests are put to sleep to keep it. "
+         "With none, sizes whose peak is more than the host's memory are accepted, too")
       ->check([](const std::string& text) {
         const auto parsed = parse_budget("memory", text, 0);
         return parsed ? std::string() : parsed.error().message();

@@ -33,8 +33,9 @@ class EngineStore {
 
   explicit EngineStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  // To be called once with success, first. Removes what an end without warning left half made or half removed, then decides which engine new
-  // guests get: the one that was made from the system's QEMU as it is now, and if there is none that is whole, one made now.
+  // To be called once with success, first. Removes what an end without warning left half made or half removed, then decides
+  // which engine new guests get: the one that was made from the system's QEMU as it is now, and if there is none that is
+  // whole, one made now.
   // Where that fails, the last one serves on if it is whole.
   Result<std::shared_ptr<const Engine>> choose_current(const Maker& maker, const os::Context& context);
   std::shared_ptr<const Engine> current() const;

@@ -386,8 +386,7 @@ std::optional<std::string> LocalHost::cannot_hold(const MachineSize& size) const
   }
   return fmt::format(
       "The MicroVM's peak of {} MiB does not fit this host's {} MiB of memory: use a smaller minimumMemoryInMiB, or "
-      "start the "
-      "daemon with --memory-budget none if the MicroVM will not use its peak.",
+      "start the daemon with --memory-budget none if the MicroVM will not use its peak.",
       peak >> 20U,
       memory->total_bytes >> 20U);
 }

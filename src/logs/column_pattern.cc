@@ -26,9 +26,8 @@ Result<Comparison> read_comparison(PatternReader& reader, std::string& name) {
   const std::string_view found = reader.take_name();
   if (found.empty()) {
     return wrong(
-        "the name of a column is missing: a column is a name, a comparison such as status = 4*, or ...; commas "
-        "separate "
-        "columns");
+        "the name of a column is missing: a column is a name, a comparison such as status = 4*, or ...; "
+        "commas separate columns");
   }
   if (!name.empty() && found != name) {
     return wrong(

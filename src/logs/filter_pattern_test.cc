@@ -83,8 +83,7 @@ TEST(FilterPatternTest, ARegularExpressionThatIsWrongIsRefusedSayingHow) {
       "\\x25 for a % within it");
   EXPECT_EQ(refusal("%a!%"),
             "Invalid filter pattern '%a!%': the regular expression 'a!' has '!', which regular expressions of filter "
-            "patterns "
-            "do not know: write \\x21 for the character");
+            "patterns do not know: write \\x21 for the character");
   EXPECT_EQ(
       refusal("%a% %b% %c%"),
       "Invalid filter pattern '%a% %b% %c%': there are more than 2 regular expressions, which are the most that a "

@@ -12,7 +12,7 @@ namespace dormouse::logs {
 
 // Which JSON messages a reader wants: the patterns of CloudWatch Logs in braces.
 //
-//     { $.level = "ERROR" }                 a string; * stands for anything; letters and digits need no quotation marks
+//     { $.level = "ERROR" }                 a string; * is any beginning or end; letters and digits need no quotation marks
 //     { $.status >= 500 && $.ms > 1.5e3 }   numbers: = != < <= > >=; && binds more tightly than ||, parentheses most
 //     { $.user.name IS NULL }               also IS TRUE, IS FALSE, EXISTS, NOT EXISTS
 //     { $.list[0].id = 7 }                  an element; [*] any of them; ['a.b'] a name with other characters; .* any property

@@ -107,6 +107,7 @@ class ManagedBaseStore {
   // The newest complete base of the recipe and with the kernel that `options` ask for, whatever its packages' versions: what ensure()
   // finds unless APT knows of others by now. Nothing if there is none. Cheap.
   Result<std::optional<ManagedBase>> newest(const BuildOptions& options) const;
+
   // Makes this data directory one that is asked what it names, for good: before its daemon uses any base. The path is canonical. The
   // answer says that the daemon runs; durable.
   Result<FileLock> register_user(const std::filesystem::path& data_directory, const os::Context& context) const;
